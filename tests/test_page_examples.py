@@ -102,6 +102,25 @@ def test_the_list_of_environments_of_the_page_is_split(tmp_path):
     assert "force_mag 8, length 0.3" in names  # as the page's split file has it
 
 
+@pytest.mark.parametrize(
+    ("example", "split"),
+    [
+        ("metaworld example", "10 training, 10 validation, 10 test tasks; none is in two"),
+        ("ml10 example", "100 training, 20 validation, 50 test tasks; none is in two"),
+    ],
+)
+def test_the_benchmarks_of_meta_world_of_the_page_are_split(tmp_path, monkeypatch, example, split):
+    import small_metaworld
+
+    (tmp_path / "run.toml").write_text(block(example, "toml"))
+    task = tomllib.loads(block(example, "toml"))["task"]
+    ids = [task.get("environment"), *(entry.get("id") for entry in task["environments"])]
+    arms = {name.partition(":")[2]: small_metaworld.Arm for name in ids if name}
+    small_metaworld.install(monkeypatch, **arms)
+    family = make_family(configuration.load(str(tmp_path / "run.toml"))[0].task)
+    assert family.protocol("test")["split"] == split
+
+
 def named(family, split):
     return family.describe()[f"{split}_tasks"].split("; ")
 

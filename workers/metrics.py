@@ -32,6 +32,7 @@ METRICS: dict[str, Metric] = {
         Metric("bits_per_character", -1),
         Metric("mse", -1, title="mean squared error"),
         Metric("return", 1),
+        Metric("success", 1, share=True, title="success rate"),
     )
 }
 

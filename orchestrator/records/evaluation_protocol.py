@@ -87,6 +87,8 @@ def protocol(
     }
     if has_environments(family):
         table |= _policy_rows(config)
+        if family.reports_success:
+            table["success"] = "share of episodes in which the environment reports it at any step"
     return {name: value for name, value in table.items() if value is not None}
 
 

@@ -76,7 +76,9 @@ def _answers(content: bytes, inputs: Array) -> Array:
 
 
 def _compare(outputs: Array, expected: Array) -> None:
-    difference = float(np.abs(outputs - expected).max() / max(np.abs(expected).max(), 1e-6))
+    difference = float(
+        np.abs(np.subtract(outputs, expected)).max() / max(np.abs(expected).max(), 1e-6)
+    )
     if not difference <= _TOLERANCE:
         raise MetatrainError(
             f"the ONNX file answers otherwise than Keras, by {difference:.1e} of the largest "

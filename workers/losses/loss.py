@@ -125,7 +125,7 @@ class Loss:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The metrics by which tasks are scored; the first decides."""
-        own = [METRICS[name] for name in self.scored_by]
+        own = [METRICS[name] for name in (*self.scored_by, *self.settings.reported)]
         metrics = [*own, *itertools.starmap(metric_of, self.settings.metrics.items())]
         main = self.settings.main_metric
         return tuple(sorted(metrics, key=lambda metric: metric.name != main))

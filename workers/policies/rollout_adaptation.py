@@ -14,7 +14,8 @@ from workers.policies.observation_normalizer import (
     streams,
 )
 from workers.policies.policy_batch import Constants, PolicyBatch, without_lost
-from workers.policies.rollouts import RECORDS, Rollout, roll_out
+from workers.policies.records import record_of, stacked
+from workers.policies.rollouts import Rollout, roll_out
 from workers.policies.trajectory import Trajectory, to_targets
 from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
@@ -89,7 +90,8 @@ class RolloutAdapter:
         """Run held-out tasks before and after each inner step.
 
         Returns:
-          "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes.
+          "evaluate": "return", [tasks, inner_steps + 1]: the mean over episodes; and "success", the
+            share of episodes with one at any step, if the environments report it.
           "predict": "outputs", the environment's observations, [tasks, inner_steps + 1, episodes,
             horizon, ...], NaN after an episode's end.
           "adapt": "return" of each episode, [tasks, inner_steps + 1, episodes], and what each task
@@ -101,16 +103,14 @@ class RolloutAdapter:
         recipe, task, specs = block.recipe, self._task, block.specs
         assert recipe is not None
         policies, normalizer = self._begin(constants, block)
-        records: list[Array] = []
+        records: list[dict[str, Array]] = []
         lost = np.zeros(block.hi - block.lo, bool)
         for step in range(recipe.inner_steps + 1):
             queries = recipe.queries or task.queries
             after = self._roll_out(policies, normalizer, specs, step, _QUERY, queries)
             lost |= after.diverged
             self._check(block, lost, step)
-            record = RECORDS[block.kind](after)
-            record[lost] = np.nan
-            records.append(record)
+            records.append(record_of(block.kind, after, lost, self._family.reports_success))
             if step < recipe.inner_steps:
                 shots = recipe.shots or task.shots
                 episodes = self._roll_out(policies, normalizer, specs, step, _SUPPORT, shots)
@@ -122,9 +122,8 @@ class RolloutAdapter:
                 policies, newly_lost = without_lost(policies)
                 lost |= newly_lost
                 self._check(block, lost, step + 1)
-        name = "outputs" if block.kind == "predict" else "return"
         adapted = self._batch.adapted(policies) if block.kind == "adapt" else {}
-        return {name: np.stack(records, axis=1), **adapted}
+        return stacked(records) | adapted
 
     @staticmethod
     def _check(block: Block, lost: NDArray[np.bool_], inner_steps: int) -> None:

@@ -19,6 +19,7 @@ class Rollout(NamedTuple):
     """Episodes of several tasks; all arrays [tasks, episodes, horizon, ...], 0 after an end.
 
     mask: 1 for a step of the episode, 0 after its end.
+    succeeded: bool [tasks, episodes], see `VectorEnv`.
     """
 
     observations: Array
@@ -26,6 +27,7 @@ class Rollout(NamedTuple):
     actions: Array
     rewards: Array
     mask: Array
+    succeeded: NDArray[np.bool_]
 
     @property
     def diverged(self) -> NDArray[np.bool_]:
@@ -111,7 +113,8 @@ def act_in(
         observations, active = now, active & ~over
         if not active.any():
             break
-    return Rollout(*arrays)
+    observed, outputs, taken, rewarded, mask = arrays
+    return Rollout(observed, outputs, taken, rewarded, mask, environments.succeeded)
 
 
 def _zeros_for(values: Array, horizon: int) -> Array:
@@ -131,19 +134,3 @@ def _checked(values: Array, what: str) -> Array:
         wrong = values[~np.isfinite(values)][0]
         raise ValueError(f"{what} of an episode is {wrong}; fix the environment")
     return values
-
-
-def observed(episodes: Rollout) -> Array:
-    """Select the observations, NaN after an episode's end."""
-    axes = episodes.observations.ndim - episodes.mask.ndim
-    mask = episodes.mask.reshape(*episodes.mask.shape, *[1] * axes)
-    values: Array = np.where(mask == 1, episodes.observations, np.float32(np.nan))
-    return values
-
-
-#: What is recorded of held-out episodes, by the kind of block.
-RECORDS: dict[str, Callable[[Rollout], Array]] = {
-    "evaluate": lambda episodes: np.mean(episodes.returns, axis=-1),
-    "predict": observed,
-    "adapt": lambda episodes: episodes.returns,
-}

@@ -16,8 +16,9 @@ from workers.policies.observation_normalizer import (
     streams,
 )
 from workers.policies.policy_batch import Constants
+from workers.policies.records import record_of, stacked
 from workers.policies.recurrent_batch import RecurrentBatch
-from workers.policies.rollouts import RECORDS, Rollout, act_in, joined
+from workers.policies.rollouts import Rollout, act_in, joined
 from workers.policies.trajectory import Trajectory, to_targets
 from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
@@ -102,12 +103,9 @@ class TrialRunner:
             lost |= episode.diverged
             if block.kind == "adapt" and lost.any():
                 raise NonFiniteError("the policy's outputs are not finite; train it again")
-            record = RECORDS[block.kind](episode)
-            record[lost] = np.nan
-            records.append(record)
-        name = "outputs" if block.kind == "predict" else "return"
+            records.append(record_of(block.kind, episode, lost, self._family.reports_success))
         adapted = self._batch.adapted(constants, len(lost)) if block.kind == "adapt" else {}
-        return {name: np.stack(records, axis=1), **adapted}
+        return stacked(records) | adapted
 
     def _run(
         self,
@@ -182,7 +180,10 @@ class TrialRunner:
             places = order.reshape(*order.shape, *[1] * (array.ndim - order.ndim))
             return np.take_along_axis(array, places, axis=2)
 
-        whole = Rollout(*(without_gaps(arrays) for arrays in zip(*episodes, strict=True)))
+        *by_step, succeeded = zip(*episodes, strict=True)
+        observed, outputs, taken, rewarded, present = map(without_gaps, by_step)
+        once = np.logical_or.reduce(succeeded)
+        whole = Rollout(observed, outputs, taken, rewarded, present, once)
         observations = _flat(normalizer(whole.observations), 3)
         features = _one_later(self._distribution.features(whole.actions))
         rewards = _one_later(whole.rewards)

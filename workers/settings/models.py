@@ -22,6 +22,8 @@ _PLACES = {
     "gaussian_mlp": "workers.models.mlp:GaussianMlpModel",
     "gru": "workers.models.recurrent.gru:GruModel",
     "gaussian_gru": "workers.models.recurrent.gru:GaussianGruModel",
+    "categorical_cnn": "workers.models.policies.cnn:CategoricalCnnModel",
+    "gaussian_cnn": "workers.models.policies.cnn:GaussianCnnModel",
 }
 
 #: kind -> record.

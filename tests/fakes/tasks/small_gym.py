@@ -51,6 +51,41 @@ class Switch(gymnasium.Env):
         return np.float32([self.time]), float(action == self.right), False, self.time == 3, {}
 
 
+class Lucky(Switch):
+    """The right action at step 1 is a success, which the steps after it do not undo."""
+
+    success = "is_success"
+
+    def step(self, action):
+        observation, reward, *rest, _ = super().step(action)
+        reward *= self.time == 2
+        return observation, reward, *rest, {self.success: np.float32(reward)}
+
+
+class Camera(gymnasium.Env):
+    """A bright spot on the left or on the right; the action with its number is right."""
+
+    observation_space = spaces.Box(0, 255, (6, 8, 1), np.uint8)
+    action_space = spaces.Discrete(2)
+    inverted = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self._seen(), {}
+
+    def step(self, action):
+        self.time += 1
+        reward = float(action == (self.side != self.inverted))
+        return self._seen(), reward, False, self.time == 3, {}
+
+    def _seen(self):
+        self.side = int(self.np_random.integers(2))
+        image = np.zeros((6, 8, 1), np.uint8)
+        image[:, 4 * self.side : 4 * self.side + 4] = 255
+        return image
+
+
 class Words(Switch):
     observation_space = spaces.Text(5)
 

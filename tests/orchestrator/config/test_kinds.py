@@ -96,6 +96,7 @@ def test_rates_of_layers_are_left_where_every_weight_learns_one():
 
 
 _POLICIES = ["cartpole", "halfcheetah-direction", "halfcheetah-velocity", "navigation", "pendulum"]
+_POLICIES += ["metaworld-reach", "metaworld-push"]
 _TEXTS = ["clinc150-matching", "names-generation", "shakespeare-generation"]
 _NUMBERS = ["sinusoid", "finn2017-sinusoid", *(f"li2017-sinusoid-{k}s" for k in (5, 10, 20))]
 #: Presets whose targets are none that a head can be computed for.

@@ -11,6 +11,7 @@ class Countdown:
 
     def __init__(self, broken: str = ""):
         self._time, self._broken = 0, broken
+        self.succeeded = np.zeros((1, 4), bool)
 
     def reset(self):
         self._time = 0

@@ -13,7 +13,8 @@ class EnvironmentTask(TaskRecord):
     gives = OBSERVATIONS
     refusal = (
         "model.kind = {model!r} cannot be a policy; for task.kind = {task!r} use 'gaussian_mlp', "
-        "'mlp', 'linear', or 'keras' with your own model"
+        "'mlp', 'linear', 'gaussian_cnn' or 'categorical_cnn' (images), or 'keras' with your own "
+        "model"
     )
 
     shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import field_validator, model_validator
 
 from workers.settings.environments.environment_task import EnvironmentTask
-from workers.settings.environments.listed import read_environments
+from workers.settings.environments.listed import check_splits, read_environments
 from workers.settings.environments.varied import Varied
 from workers.settings.registry import named
 from workers.settings.section import setting
@@ -48,7 +48,7 @@ class GymTask(EnvironmentTask):
     environments: tuple[dict[str, Any], ...] = setting(
         (),
         "tasks {id = NAME, ...} with arguments or attributes, or a .json or .toml file of them; an "
-        "unset id is that of environment",
+        "unset id is that of environment; split = 'train', 'validation' or 'test' fixes the split",
         later=True,
         place="here",
     )
@@ -150,6 +150,12 @@ class GymTask(EnvironmentTask):
         if self.split is False and (numbers or file):
             raise ValueError(
                 f"task.split = false, but task.{[*numbers, *file][0]} is set; unset one of them"
+            )
+        if check_splits(self.environments) and (numbers or file or self.split is False):
+            key = [*numbers, *file, "split"][0]
+            raise ValueError(
+                f"task.{key} is not for task.environments whose entries have a split each; unset "
+                "one of them"
             )
         finite = self.environments or any(varied.choice for varied in self.vary.values())
         if self.is_split and not finite:

@@ -3,8 +3,14 @@
 import json
 import math
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+from workers.wire.protocol import Split
+
+#: What an entry may have beside arguments and attributes.
+ID, SPLIT = "id", "split"
 
 _EXPECTED = "a list of tables such as {id = 'Pendulum-v1', g = 9.8}"
 
@@ -28,6 +34,35 @@ def read_environments(value: Any) -> Any:
     return value
 
 
+def values_of(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments and attributes of an entry."""
+    return {name: value for name, value in table.items() if name not in (ID, SPLIT)}
+
+
+def check_splits(tables: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the entries say of which split they are.
+
+    Raises:
+      ValueError: some do and others do not, or a split has none.
+    """
+    given = [i for i, table in enumerate(tables) if SPLIT in table]
+    if not given:
+        return False
+    if len(given) < len(tables):
+        without = next(i for i in range(len(tables)) if i not in given)
+        raise ValueError(
+            f"task.environments[{given[0]}] has a split, but task.environments[{without}] has "
+            "none; give each its split, or none of them"
+        )
+    for split in get_args(Split):
+        if all(table[SPLIT] != split for table in tables):
+            raise ValueError(
+                f"task.environments has no entry with split = {split!r}; each of train, "
+                "validation and test needs one"
+            )
+    return True
+
+
 def _read(file: Path) -> Any:
     if file.suffix not in (".json", ".toml"):
         raise ValueError(f"{file}: give {_EXPECTED}, or a .json or .toml file of them")
@@ -47,6 +82,10 @@ def _check(where: str, table: Any) -> None:
     name = table.get("id", "")
     if not isinstance(name, str) or ("id" in table and not name):
         raise ValueError(f"{where}.id = {name!r} is not the name of an environment")
+    if table.get(SPLIT, "test") not in get_args(Split):
+        raise ValueError(
+            f"{where}.split = {table[SPLIT]!r}; give {', '.join(map(repr, get_args(Split)))}"
+        )
     for key, value in table.items():
         if not _is_kept(value):
             raise ValueError(

@@ -20,6 +20,7 @@ class LossSettings(Section):
         1, "outputs for each number, of a loss of the user's own, 1 to 1000", ge=1, le=1000
     )
     metrics: dict[str, str] = setting({}, "further metrics: name -> '[max:|min:]module:function'")
+    reported: tuple[str, ...] = setting((), "metrics that environments report, by their names")
     main_metric: str | None = setting(None, "the metric that decides; unset: the loss's first")
     folder: str = setting("", "folder to import the user's functions from first")
     imports: tuple[str, ...] = setting((), "modules to import before them")

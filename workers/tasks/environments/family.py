@@ -15,7 +15,15 @@ StepResult = tuple[Array, NDArray[np.float64], NDArray[np.bool_]]
 
 
 class VectorEnv(Protocol):
-    """The environments of some tasks, with several episodes of each side by side."""
+    """The environments of some tasks, with several episodes of each side by side.
+
+    succeeded: bool [tasks, episodes], whether an episode has had a success at any step so far;
+      False where the environments do not say.
+    """
+
+    @property
+    def succeeded(self) -> NDArray[np.bool_]:
+        """See the class."""
 
     def reset(self) -> Array:
         """Start all episodes; return the first observations [tasks, episodes, *input_shape].
@@ -44,10 +52,12 @@ class EnvironmentFamily(TaskFamily, Protocol):
 
     horizon: steps of an episode, at most.
     side_by_side: whether several episodes can run at the same time; else one after another.
+    reports_success: whether its environments say whether an episode has succeeded.
     """
 
     horizon: int
     side_by_side: bool
+    reports_success: bool
 
     def environments(
         self, specs: Specs, num_episodes: int, generators: Sequence[np.random.Generator]

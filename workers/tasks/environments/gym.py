@@ -8,6 +8,8 @@ import numpy as np
 
 from workers.metrics import LossName
 from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.listed import values_of
+from workers.settings.losses.loss_settings import LossSettings
 from workers.tasks.display_text import DisplayText
 from workers.tasks.environments.family import VectorEnv
 from workers.tasks.environments.gym_episodes import GymEpisodes
@@ -42,6 +44,8 @@ class GymFamily:
         self._actions = inspected.actions
         self.loss: LossName = self._actions.loss
         self.num_outputs = self._actions.num_outputs
+        self.reports_success = inspected.reports_success
+        self.loss_settings = LossSettings(reported=("success",) if self.reports_success else ())
         self.digest = self._with_split(inspected.digest)
         self.preparation: dict[str, Any] = {}
         self._disposable = self._are_disposable()
@@ -51,7 +55,7 @@ class GymFamily:
 
     def _are_disposable(self) -> bool:
         """Whether each episode needs a new environment, as setting attributes is not enough."""
-        keys = {frozenset(table) for table in self._settings.environments}
+        keys = {frozenset(values_of(table)) for table in self._settings.environments}
         takes_arguments = any(maker.takes_arguments for maker in self._makers.values())
         return takes_arguments or len(keys) > 1 or len(self._settings.ids) > 1
 

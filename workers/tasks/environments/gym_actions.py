@@ -6,6 +6,7 @@ from workers.losses.registry import make_loss
 from workers.settings.environments.gym_task import GymTask
 from workers.tasks.environments.gym_inspection import make_one, maker_for
 from workers.tasks.environments.gym_tasks import tasks_to_inspect
+from workers.tasks.environments.observations import look_at_observations
 from workers.tasks.environments.spaces import look_at_actions
 
 
@@ -21,7 +22,10 @@ def model_kind_of(task: str) -> str:
         first = next(tasks_to_inspect(settings))
         environment = make_one(settings, maker_for(settings, first[0]), first)
         loss = look_at_actions(first[0], environment.action_space).loss
+        shape = look_at_observations(first[0], environment.observation_space).shape
         environment.close()
     except ValueError:
         return "gaussian_mlp"
+    if len(shape) == 3:
+        return "categorical_cnn" if make_loss(loss).discrete else "gaussian_cnn"
     return "mlp" if make_loss(loss).discrete else "gaussian_mlp"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workers.tasks.environments.family import StepResult
-from workers.tasks.environments.gym_check import as_number
+from workers.tasks.environments.gym_check import as_number, success_of
 from workers.tasks.environments.observations import Observations
 from workers.tasks.environments.spaces import Actions
 from workers.wire.protocol import Array
@@ -33,10 +34,16 @@ class GymEpisodes:
         self._space = observations
         self._observations = np.zeros((len(self._seeds), *observations.shape), np.float32)
         self._over = np.zeros(len(self._seeds), bool)
+        self._succeeded = np.zeros(len(self._seeds), bool)
+
+    @property
+    def succeeded(self) -> NDArray[np.bool_]:
+        """See `VectorEnv.succeeded`."""
+        return self._succeeded.reshape(self._shape).copy()
 
     def reset(self) -> Array:
         """Seed and reset all."""
-        self._over[:] = False
+        self._over[:] = self._succeeded[:] = False
         for number, seed in enumerate(self._seeds):
             self._observe("reset", number, self._environments[number].reset(seed=seed)[0])
         return self._side_by_side(self._observations)
@@ -50,9 +57,11 @@ class GymEpisodes:
             if over:
                 continue
             environment = self._environments[number]
-            observation, reward, terminated, truncated, _ = environment.step(arguments[number])
+            observation, reward, terminated, truncated, info = environment.step(arguments[number])
             self._observe("step", number, observation)
             rewards[number] = reward if np.isscalar(reward) else as_number(reward)
+            if success_of(info):
+                self._succeeded[number] = True
             if terminated or truncated:
                 self._over[number] = True
         return (

@@ -28,7 +28,8 @@ class Inspected:
     """What is known of the environments.
 
     makers: of each name. spaces: those of the first task, which all tasks have. first: its
-    environment. digest: of the code of all; see `gym_source.digest`.
+    environment. digest: of the code of all; see `gym_source.digest`. reports_success: whether all
+      say of a step if it is a success.
     """
 
     makers: Mapping[str, GymMaker]
@@ -37,6 +38,7 @@ class Inspected:
     observations: Observations
     actions: Actions
     digest: str
+    reports_success: bool
 
 
 def maker_for(settings: GymTask, name: str) -> GymMaker:
@@ -70,7 +72,7 @@ def inspect_environments(settings: GymTask) -> Inspected:
     check_baseline(settings.baseline, observations.shape)
     actions = look_at_actions(name, first.action_space)
     spaces = Spaces(title_of(task), first.observation_space, first.action_space)
-    check_episodes(makers[name].source, first, actions, observations, settings.horizon)
+    reports = check_episodes(makers[name].source, first, actions, observations, settings.horizon)
     digests = [digest(makers[name].source, first)]
     for number, task in enumerate(others):
         name, values = task
@@ -81,10 +83,18 @@ def inspect_environments(settings: GymTask) -> Inspected:
         environment = make_one(settings, maker, task)
         spaces.check(title_of(task), environment)
         if is_new:
-            check_episodes(maker.source, environment, actions, observations, settings.horizon)
+            reports &= check_episodes(
+                maker.source, environment, actions, observations, settings.horizon
+            )
             digests.append(digest(maker.source, environment))
         environment.close()
     whole = hashlib.sha256(" ".join(digests).encode()).hexdigest()
     return Inspected(
-        makers, spaces, first, observations, actions, whole if len(digests) > 1 else digests[0]
+        makers=makers,
+        spaces=spaces,
+        first=first,
+        observations=observations,
+        actions=actions,
+        digest=whole if len(digests) > 1 else digests[0],
+        reports_success=reports,
     )

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from workers.tasks.environments.adapters import adapter_of
 from workers.tasks.environments.attributes import like, replaces
 from workers.wire.import_path import refuse_namesakes
 
@@ -47,10 +48,11 @@ def maker_of(source: Source) -> Callable[..., Any]:
     """
     gymnasium = import_gymnasium()
     module_name, _, name = source.environment.rpartition(":")
-    module = _import(module_name, source) if module_name else None
-    member = getattr(module, name, None)
+    adapter = adapter_of(source.environment)
+    module = _import(module_name, source) if module_name and adapter is None else None
+    member = adapter or getattr(module, name, None)
     is_registered = not callable(member) and (not name.isidentifier() or _is_registered(name))
-    if module is None or is_registered:
+    if is_registered or (module is None and adapter is None):
 
         def make_registered(**arguments: Any) -> Any:
             with _quiet(source):
@@ -176,6 +178,8 @@ def digest(source: Source, environment: Any) -> str:
     content = import_gymnasium().__version__.encode()
     if any(base.__module__.startswith(_OF_MUJOCO) for base in type(environment.unwrapped).__mro__):
         content += version("mujoco").encode()
+    for package in getattr(environment.unwrapped, "packages", ()):
+        content += version(package).encode()
     module_name, _, name = source.environment.rpartition(":")
     if module_name:
         module = _import(module_name, source)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.listed import values_of
 from workers.tasks.environments.task_set import TaskSet
 from workers.tasks.environments.variation import (
     are_numbers,
@@ -84,6 +85,9 @@ class GymTasks:
         """Return where tasks are from, what varies, and how the set is split."""
         ids = self._settings.ids
         table: dict[str, Any] = {"tasks_from": _listed(ids, 3)}
+        if self._settings.arguments:
+            arguments = sorted(self._settings.arguments.items())
+            table["arguments"] = ", ".join(f"{name} {as_text(value)}" for name, value in arguments)
         for name, varied in sorted(self._settings.vary.items()):
             table[name] = describe_variation(varied)
         if self.set is None:
@@ -148,7 +152,7 @@ def tasks_to_inspect(settings: GymTask) -> Iterator[TaskValues]:
 
 def _task(settings: GymTask, table: Mapping[str, Any], varied: Mapping[str, Any]) -> TaskValues:
     name = str(table.get("id") or settings.environment)
-    return name, {key: value for key, value in table.items() if key != "id"} | dict(varied)
+    return name, values_of(table) | dict(varied)
 
 
 def title_of(task: TaskValues) -> str:

@@ -20,6 +20,7 @@ class Points:
         self._settings = settings
         self._goals = np.asarray(goals, np.float64)[:, None]
         self._positions = np.zeros((len(goals), num_episodes, 2))
+        self.succeeded = np.zeros((len(goals), num_episodes), bool)
 
     def reset(self) -> Array:
         """Put all points at the origin."""
@@ -44,6 +45,7 @@ class NavigationFamily:
     loss: LossName = "gaussian_policy"
     picture = "paths"
     side_by_side = True
+    reports_success = False
     digest = ""
     input_shape: tuple[int, ...] = (2,)
     num_outputs = 4

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workers.settings.environments.gym_task import GymTask
+from workers.settings.environments.listed import SPLIT, values_of
 from workers.tasks.environments.variation import as_text, plain
 from workers.tasks.splits import SPLITS, Splits, split_hash, split_names
 from workers.wire.errors import DataError
@@ -78,8 +79,7 @@ class TaskSet:
             self.splits = dict.fromkeys(SPLITS, everything)
 
     def _name(self, table: int, values: Sequence[Any]) -> str:
-        own = {name: value for name, value in self._tables[table].items() if name != "id"}
-        own |= dict(zip(self._choices, values, strict=True))
+        own = values_of(self._tables[table]) | dict(zip(self._choices, values, strict=True))
         parts = [self._ids[table]] if self._shows_ids else []
         parts += [f"{name} {as_text(value)}" for name, value in sorted(own.items())]
         return ", ".join(parts) or self._ids[table]
@@ -97,6 +97,13 @@ class TaskSet:
                 "may be in two splits, so 3 or more are needed; give more, or set task.split = "
                 "false, so that tests are on the tasks of training"
             )
+        if SPLIT in self._tables[0]:
+            of_table = np.array([SPLITS.index(table[SPLIT]) for table in self._tables])
+            of_task = np.repeat(of_table, len(self.names) // len(self._tables))
+            return {
+                split: np.flatnonzero(of_task == place).astype(np.int32)
+                for place, split in enumerate(SPLITS)
+            }
         order = sorted(range(len(self.names)), key=self.names.__getitem__)
         filled = _SplitSettings(
             settings.split_file,
@@ -136,7 +143,7 @@ class TaskSet:
     def values(self, combination: int) -> tuple[str, dict[str, Any]]:
         """Return the id of a combination's environment, and its values by name."""
         table, *places = np.unravel_index(combination, self._sizes)
-        own = {name: value for name, value in self._tables[table].items() if name != "id"}
+        own = values_of(self._tables[table])
         chosen = zip(self._choices.items(), places, strict=True)
         return self._ids[table], own | {name: plain(of[i]) for (name, of), i in chosen}
 

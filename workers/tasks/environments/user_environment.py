@@ -57,6 +57,7 @@ class UserGym(UserTaskFamily):
             )
         )
         self.horizon, self.side_by_side = horizon, make is not None
+        self.reports_success = False
         self._make, self._idle = make, [first]
 
     def environments(

@@ -11,6 +11,7 @@ from workers.settings.environments.gym_task import GymTask
 CHOICE = {"g": {"choice": [8.0, 9.0, 10.0, 11.0]}}
 RANGE = {"g": {"uniform": [8.0, 9.0]}}
 LISTED = [{"g": float(value)} for value in range(5, 10)]
+SPLIT = [{"g": i + 8.0, "split": split} for i, split in enumerate(("train", "validation", "test"))]
 #: Of a run from before there were sets of tasks.
 BEFORE = {"kind", "environment", "arguments", "vary"}
 
@@ -36,6 +37,12 @@ def config_of(folder=None, **task):
         ({"vary": CHOICE, "split": False, "split_file": "a.json"}, "but task.split_file is set"),
         ({"vary": CHOICE, "split_file": "a", "train_tasks": 2}, "task.train_tasks is not for task"),
         ({"vary": CHOICE, "split_shares": [0.5, 0.2, 0.2]}, "three numbers above 0 that add up to"),
+        ({"environments": SPLIT, "test_tasks": 3}, "task.test_tasks is not for .* have a split"),
+        ({"environments": SPLIT, "split_file": "a"}, "task.split_file is not for .* have a split"),
+        ({"environments": SPLIT, "split": False}, "task.split is not for .* have a split"),
+        ({"environments": [*SPLIT, {}]}, r"environments\[0\] has a split, .*\[3\] has none; give"),
+        ({"environments": SPLIT[:2]}, "no entry with split = 'test'; each of train, validation"),
+        ({"environments": [{"split": "dev"}]}, r"\[0\].split = 'dev'; give 'train', 'validation'"),
         ({"vary": {"g": {"train": [8, 9]}}}, "task.vary.g: train needs test"),
         ({"vary": {"g": {"train": [8, 9], "test": [2, 1]}}}, r"test = \[2.0, 1.0\]; low must be"),
         ({"vary": {"g": {"loguniform": [8, 9], "test": [0, 1]}}}, "low must be above 0"),

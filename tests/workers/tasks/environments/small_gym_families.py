@@ -24,13 +24,13 @@ def slopes(**changes):
 STEEP = {"vary": {"steepness": {"uniform": [0.0, 1.0]}}}
 
 
-def rolled(family, specs, actions, episodes=2):
+def rolled(family, specs, actions, episodes=2, size=1):
     """What is observed, and the rewards, under fixed actions."""
     generators = [np.random.default_rng(int(seed) % 2**32) for seed in specs["rollouts"]]
     environments = family.environments(specs, episodes, generators)
     trace = [environments.reset()]
     for action in actions:
-        batch = np.full((*trace[0].shape[:2], 1), action, np.float32)
+        batch = np.full((*trace[0].shape[:2], size), action, np.float32)
         observations, rewards, over = environments.step(batch)
         trace += [observations, rewards, over]
     return trace

@@ -92,6 +92,10 @@ def reset_with(change):
             "returns the reward 'much', not a number",
         ),
         (
+            {"step": step_with(lambda result: (*result[:4], {"success": "perhaps"}))},
+            r"step returns info\['success'\] = 'perhaps', not true or false",
+        ),
+        (
             {"step": step_with(lambda result: (result[0], np.random.random(), *result[2:]))},
             r"another episode the second time, .*: the reward of step 0 is 0\.\d+, then 0\.\d+; so",
         ),
@@ -115,6 +119,24 @@ def reset_with(change):
 )
 def test_an_environment_that_breaks_its_interface_is_refused(monkeypatch, parts, error):
     with pytest.raises(ValueError, match=error):
+        GymFamily(task_of(added(monkeypatch, breaking(**parts))))
+
+
+def test_of_a_long_observation_the_number_that_differs_is_named(monkeypatch):
+    def step(self, action):
+        import small_gym
+
+        _, *rest = small_gym.Slope.step(self, action)
+        return np.append(np.zeros(29), len(self.pushed)), *rest
+
+    parts = {
+        "observation_space": gymnasium.spaces.Box(-np.inf, np.inf, (30,)),
+        "reset": reset_with(lambda result: (np.zeros(30), {})),
+        "step": step,
+    }
+    with pytest.raises(
+        ValueError, match=r"of step 0 is array\(.*, of which number 29 is 1\.0, then"
+    ):
         GymFamily(task_of(added(monkeypatch, breaking(**parts))))
 
 

@@ -90,6 +90,29 @@ def test_tasks_of_a_split_are_of_its_environments_alone(split):
     }
 
 
+def test_entries_with_a_split_are_of_it_with_all_choices():
+    listed = [
+        {"steepness": 0.1, "split": "test"},
+        {"steepness": 0.2, "split": "train"},
+        {"steepness": 0.3, "split": "validation"},
+        {"steepness": 0.4, "split": "train"},
+    ]
+    vary = {"friction": {"choice": [0, 1, 2]}}
+    family = family_of(*listed, name="small_gym:Slope", vary=vary)
+    expected = {"train": {0.2, 0.4}, "validation": {0.3}, "test": {0.1}}
+    for split, steepness in expected.items():
+        own = {(each.steepness, each.friction) for each in made(family, split, 40)}
+        assert own == {(steep, friction) for steep in steepness for friction in (0, 1, 2)}
+    assert family.protocol("test")["different_tasks"] == 3
+    moved = family_of(
+        *({**entry, "split": "train"} if entry["steepness"] == 0.1 else entry for entry in listed),
+        {"steepness": 0.5, "split": "test"},
+        name="small_gym:Slope",
+        vary=vary,
+    )
+    assert moved.digest != family.digest
+
+
 def test_texts_and_lists_are_chosen_from_as_numbers_are():
     vary = {
         "kind": {"choice": ["ant", "bee"]},
@@ -251,6 +274,7 @@ def test_arguments_of_all_environments_are_given_to_each():
     changes = {"arguments": {"length": 9.0}, "split": False}
     family = family_of(*listed, name="small_gym:Slope", **changes)
     assert {(each.steepness, each.length) for each in made(family)} == {(0.1, 9.0), (0.2, 3.0)}
+    assert family.protocol("test")["arguments"] == "length 9"
 
 
 def test_an_argument_without_a_default_may_be_in_the_list(monkeypatch):
