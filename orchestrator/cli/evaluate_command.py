@@ -81,6 +81,8 @@ def evaluate_run(
     Args:
       named: a checkpoint, or its step, instead of the best one.
       coverage: for evaluation.coverage; nothing is chosen again.
+    Scores by ways and shots are also drawn, in a PNG file of the same name.
+
     Raises:
       ValueError: there is no run, `out` exists, an override does not concern the evaluation, or
         the run was trained with another configuration or other data.
@@ -93,7 +95,22 @@ def evaluate_run(
         if file is not None:
             file.write(result.to_json().encode())
             NOTES.print(f"written: {out}", markup=False)
+            if result.by_size:
+                _write_picture(result, file.path.with_suffix(".png"))
     return result
+
+
+def _write_picture(result: Result, path: Path) -> None:
+    """Draw scores by ways and shots beside the scores' file, unless something is there."""
+    from orchestrator.reporting.page import by_size
+    from orchestrator.storage.targets import open_file
+
+    try:
+        with open_file(path, "the picture") as file:
+            file.write(by_size.picture(result))
+            NOTES.print(f"written: {path}", markup=False)
+    except ValueError as error:
+        NOTES.print(f"no picture of the scores by size: {error}", markup=False)
 
 
 def _evaluate(

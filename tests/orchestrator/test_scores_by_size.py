@@ -136,10 +136,18 @@ def test_a_run_writes_prints_and_draws_its_table(
     rows = json.loads(Path("run/evaluation.json").read_text())["by_size"]
     assert [(row["ways"], row["shots"]) for row in rows] == [(2, 1), (2, 3), (4, 1), (4, 3)]
     asked = ["--set", "evaluation.ways=[3]", "--set", "evaluation.shots=[2]", "--json"]
-    code, out, err = metatrain(capsys, monkeypatch, "evaluate", "run", *asked)
+    code, out, err = metatrain(capsys, monkeypatch, "evaluate", "run", *asked, "--out", "s.json")
     assert code == 0, err
     (row,) = json.loads(out)["evaluation"]["by_size"]
     assert (row["ways"], row["shots"], row["tasks"]) == (3, 2, 3)
+    picture = Path("s.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    code, _, err = metatrain(capsys, monkeypatch, "evaluate", "run", *asked, "--out", "t.json")
+    assert "written: t.png" in err
+    Path("t.json").unlink()
+    code, _, err = metatrain(capsys, monkeypatch, "evaluate", "run", *asked, "--out", "t.json")
+    assert code == 0
+    assert "no picture of the scores by size: the picture t.png exists; give another file" in err
 
 
 def test_any_method_has_a_table_by_shots(tmp_path, capsys, monkeypatch):

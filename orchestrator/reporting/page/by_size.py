@@ -74,10 +74,15 @@ def draw(result: Result) -> Figure:
 
 
 @drawing()
+def picture(result: Result) -> bytes:
+    """Draw the figure as PNG."""
+    return png(draw(result))
+
+
 def write(result: Result, storage: Storage) -> dict[str, bytes]:
     """Write the figure into a run's folder, and return it by its name; {} if there is none."""
     if not result.by_size:
         return {}
-    content = png(draw(result))
+    content = picture(result)
     storage.write(FILE, content)
     return {"by_size": content}
