@@ -61,6 +61,7 @@ def of_numbers(tmp_path, monkeypatch):
 def both(capsys, monkeypatch, run, file, *words):
     """The documents that the run and the file give."""
     documents = []
+    capsys.readouterr()  # what the export said
     for source in (run, file):
         code, shown, told = metatrain(capsys, monkeypatch, "adapt", source, *words, "--json")
         assert code == 0, told
