@@ -25,9 +25,10 @@ _MOST_EPISODES = 100_000
 class Policy:
     """A policy that was adapted to one environment.
 
-    returns: returns of evaluation episodes by inner step, float64 [inner_steps + 1, episodes]; of
-      a recurrent policy by episode, [episodes, trials].
+    returns: returns of evaluation episodes by inner step, float64 [inner_steps + 1, episodes].
     recipe: how it adapted; shots and queries are episodes.
+
+    Returns of a recurrent policy are by episode, [episodes, trials].
 
     Example:
 
