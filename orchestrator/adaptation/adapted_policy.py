@@ -84,8 +84,7 @@ class Policy:
 
         Raises:
           ValueError: `file` exists, or does not end in .keras, or the policy is recurrent.
-            MetatrainError: it cannot be
-            written.
+          MetatrainError: it cannot be written.
         """
         with open_model_file(file) as new:
             new.write(self.as_keras())
@@ -107,8 +106,8 @@ def check_stateless(settings: ActorSettings) -> None:
     if settings.algorithm.num_episodes:
         raise ValueError(
             f"a policy of algorithm.kind = {settings.algorithm.kind!r} keeps its state from step "
-            "to step, and cannot be saved as a model of observations or asked for single actions; "
-            "use what adapt-policy returns: the returns of its episodes"
+            "to step: it cannot be saved as a model of observations, nor asked for single actions; "
+            "omit --save-model, or train with algorithm.kind = 'maml'"
         )
 
 

@@ -62,7 +62,7 @@ class Relay(tune.Callback):
         """Write sweep.parquet: Tune calls this when it saves its own state."""
         if self.trial_table is not None:
             self.trial_table.write()
-        release_memory()
+        release_memory()  # each state is a text of all trials, and leaves ever larger gaps
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **more: Any) -> None:
         """Report that a trial is over."""

@@ -2,13 +2,17 @@
 
 import ctypes
 import os
+import resource
 from pathlib import Path
+
+_STATM = Path("/proc/self/statm")
 
 
 def resident_bytes() -> int:
-    """Return the bytes of memory that this process holds."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Return the bytes of memory that this process holds; without /proc, the most it ever held."""
+    if not _STATM.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS
+    return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def release_memory() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from workers.losses.registry import loss_of
 from workers.models.model import Normalized
+from workers.models.policies.gaussian import GaussianPolicy
 from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import setting
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import keras
 
     from workers.algorithms.algorithm import Algorithm
-    from workers.tasks.family import TaskFamily
 
 
 class MlpModel(Normalized):
@@ -89,12 +88,13 @@ class MlpModel(Normalized):
         return hidden
 
 
-class GaussianMlpModel(MlpModel):
+class GaussianMlpModel(GaussianPolicy, MlpModel):
     """A Gaussian policy: dense layers for the mean of actions, and constant standard deviations.
 
     It is for environments whose actions are numbers.
     """
 
+    for_choices = "mlp"
     takes = OBSERVATIONS
     refusal = (
         "model.kind = 'gaussian_mlp' is a policy, but task.kind = {task!r} has no environments to "
@@ -107,18 +107,3 @@ class GaussianMlpModel(MlpModel):
     activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = setting(
         "tanh", "activation of the hidden layers"
     )
-    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
-
-    def _head(self, num_outputs: int) -> Any:
-        """Make the layer of means, then log standard deviations."""
-        from workers.models.gaussian_mlp import GaussianHead
-
-        return GaussianHead(num_outputs // 2, self.initial_std, name="head")
-
-    def check_family(self, family: TaskFamily) -> None:
-        """See `Model.check_family`."""
-        if loss_of(family).discrete:
-            raise ValueError(
-                "model.kind = 'gaussian_mlp' gives numbers, but the environment takes one of "
-                f"{family.num_outputs} actions; use model.kind = 'mlp'"
-            )

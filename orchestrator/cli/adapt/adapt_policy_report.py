@@ -46,8 +46,8 @@ def as_document(
 
 
 def _table(returns: NDArray[np.float64], unit: Unit) -> Table:
-    by_episode = "Return of the episodes of a trial"
-    table = Table(title=by_episode if unit.first else "Return of an episode after inner steps")
+    of_trials = "Return of the episodes of a trial"
+    table = Table(title=of_trials if unit.first else "Return of an episode after inner steps")
     table.add_column(unit.heading, justify="right")
     table.add_column("mean return", justify="right")
     table.add_column("trials" if unit.first else "episodes", justify="right")

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf  # noqa: F401
 
 from workers.export import onnx_file, onnx_packages
 from workers.tasks.scaling import ExampleScaling, Scaling

@@ -99,7 +99,7 @@ def test_images_get_a_convolutional_policy_by_default():
             {"name": "Slope"},
             r"observations are \[2\]; use model.kind = 'mlp",
         ),
-        (GaussianCnnModel(), {}, "takes one of a few actions; use model.kind = 'categorical_cnn'"),
+        (GaussianCnnModel(), {}, r"takes one of \d+ actions; use model.kind = 'categorical_cnn'"),
         (CategoricalCnnModel(), {"normalize": 2}, "set model.input_scale = 1"),
     ],
 )
@@ -116,6 +116,6 @@ def test_actions_that_are_numbers_are_refused_where_logits_are_given(monkeypatch
     monkeypatch.setattr(small_gym.Camera, "action_space", gymnasium.spaces.Box(-1.0, 1.0, (1,)))
     monkeypatch.setattr(small_gym.Camera, "step", lambda self, a: (self._seen(), 0.0, 0, 1, {}))
     with pytest.raises(
-        ValueError, match=r"takes numbers as actions; use model.kind = 'gaussian_cnn"
+        ValueError, match=r"environment takes numbers; use model.kind = 'gaussian_cnn"
     ):
         problem(CategoricalCnnModel(**SMALL))

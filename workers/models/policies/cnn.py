@@ -8,6 +8,7 @@ from pydantic import Field
 
 from workers.losses.registry import loss_of
 from workers.models.model import Model
+from workers.models.policies.gaussian import GaussianPolicy
 from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import setting
 
@@ -54,12 +55,10 @@ class CategoricalCnnModel(Model):
 
     def check_family(self, family: TaskFamily) -> None:
         """See `Model.check_family`."""
-        if loss_of(family).discrete != (self.kind == "categorical_cnn"):
-            takes = "one of a few actions" if loss_of(family).discrete else "numbers as actions"
-            other = "categorical_cnn" if loss_of(family).discrete else "gaussian_cnn"
+        if not loss_of(family).discrete:
             raise ValueError(
-                f"model.kind = {self.kind!r} is for other actions: the environment takes {takes}; "
-                f"use model.kind = {other!r}"
+                f"model.kind = {self.kind!r} chooses one of a few actions, but the environment "
+                "takes numbers; use model.kind = 'gaussian_cnn'"
             )
 
     def build(
@@ -94,14 +93,8 @@ class CategoricalCnnModel(Model):
         return keras.layers.Dense(num_outputs, name="head")
 
 
-class GaussianCnnModel(CategoricalCnnModel):
+class GaussianCnnModel(GaussianPolicy, CategoricalCnnModel):
     """A Gaussian policy that sees images: convolutions, then dense layers, for means of actions."""
 
+    for_choices = "categorical_cnn"
     kind: Literal["gaussian_cnn"] = "gaussian_cnn"  # type: ignore[assignment]
-    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
-
-    def _head(self, num_outputs: int) -> Any:
-        """Make the layer of means, then log standard deviations."""
-        from workers.models.gaussian_mlp import GaussianHead
-
-        return GaussianHead(num_outputs // 2, self.initial_std, name="head")

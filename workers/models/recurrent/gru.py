@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
-from workers.losses.registry import loss_of
 from workers.models.model import Model
+from workers.models.policies.gaussian import GaussianPolicy
 from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import setting
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     import keras
 
     from workers.algorithms.algorithm import Algorithm
-    from workers.tasks.family import TaskFamily
 
 
 class GruModel(Model):
@@ -75,25 +74,11 @@ class GruModel(Model):
             )
 
 
-class GaussianGruModel(GruModel):
+class GaussianGruModel(GaussianPolicy, GruModel):
     """A recurrent Gaussian policy: means from the state, and constant standard deviations.
 
     It is for environments whose actions are numbers.
     """
 
+    for_choices = "gru"
     kind: Literal["gaussian_gru"] = "gaussian_gru"  # type: ignore[assignment]
-    initial_std: float = setting(1.0, "standard deviation that training starts with, > 0", gt=0)
-
-    def _head(self, num_outputs: int) -> Any:
-        """Make the layer of means, then log standard deviations."""
-        from workers.models.gaussian_mlp import GaussianHead
-
-        return GaussianHead(num_outputs // 2, self.initial_std, name="head")
-
-    def check_family(self, family: TaskFamily) -> None:
-        """See `Model.check_family`."""
-        if loss_of(family).discrete:
-            raise ValueError(
-                "model.kind = 'gaussian_gru' gives numbers, but the environment takes one of "
-                f"{family.num_outputs} actions; use model.kind = 'gru'"
-            )

@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import tensorflow as tf  # noqa: F401
 from small_configs import ONE_BY_ONE, sinusoid
 from small_learners import run_of
 from small_litert import litert_of

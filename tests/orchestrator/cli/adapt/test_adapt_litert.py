@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import tensorflow as tf  # noqa: F401
 from inline_command import metatrain
 from shown_protocol import protocol_in
 from small_configs import ONE_BY_ONE, images, sinusoid
