@@ -20,6 +20,7 @@ from workers.execution import runtime
 from workers.wire.errors import MetatrainError
 
 if TYPE_CHECKING:  # imports TensorFlow, which the driver of a sweep does not need as it runs
+    from orchestrator.sweep.finished_trial import FinishedTrial
     from orchestrator.sweep.trial import Trial
 
 #: The key, in Tune's configuration of a trial, of a point that was drawn before.
@@ -61,7 +62,7 @@ class RayTrial(tune.Trainable):
         self._config, self._shared = config, shared
         self._step = 0
         self._checkpoint: TrialCheckpoint | None = None
-        self._trial: Trial | None = None
+        self._trial: Trial | FinishedTrial | None = None
 
     def step(self) -> dict[str, Any]:
         """Train up to the next validation, and report it."""
@@ -104,8 +105,9 @@ class RayTrial(tune.Trainable):
         """Close the trial, which is over or was stopped."""
         self._close()
 
-    def _open(self) -> "Trial":
-        from orchestrator.sweep.trial import TRIALS_FOLDER, Trial
+    def _open(self) -> "Trial | FinishedTrial":
+        from orchestrator.sweep.finished_trial import TRIALS_FOLDER
+        from orchestrator.sweep.trial import open_trial
 
         shared = self._shared
         if not Storage(shared.sweep).exists(record.SWEEP_FILE):
@@ -116,7 +118,7 @@ class RayTrial(tune.Trainable):
             )
         location = beside(shared.sweep, f"/{TRIALS_FOLDER}/{self.trial_id}")
         point = point_of(self._config, shared.space)
-        return Trial(shared.table, point, location, self._checkpoint)
+        return open_trial(shared.table, point, location, self._checkpoint)
 
     def _close(self) -> None:
         trial, self._trial = self._trial, None

@@ -3,7 +3,6 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.schema import MetaConfig, Table
@@ -13,6 +12,7 @@ from orchestrator.run.session import Opening, Start, open_run, resume_or_begin
 from orchestrator.storage import checkpoint
 from orchestrator.storage.claim import InUseError
 from orchestrator.storage.storage import Storage
+from orchestrator.sweep.finished_trial import FinishedTrial, find_finished_trial, report_of
 from orchestrator.sweep.no_test_tasks import WithoutTestTasks
 from orchestrator.sweep.process import THIS_PROCESS
 from orchestrator.sweep.space import Point, configure
@@ -21,13 +21,10 @@ from orchestrator.sweep.trial_checkpoint import (
     find_trial_run,
     write_trial_checkpoint,
 )
-from orchestrator.text.json_text import decoded
 
 if TYPE_CHECKING:  # imports TensorFlow, before which the runtime must be set
     from orchestrator.run.training_run import Progress
 
-#: The folder of the runs, in the sweep's folder.
-TRIALS_FOLDER = "trials"
 # A killed predecessor may hold the claim until its process has ended.
 _CLAIM_WITHIN_S = 60.0
 
@@ -102,15 +99,19 @@ class Trial:
         self._opened.close()
 
     def _report(self, step: int, validation: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "step": step,
-            **decoded(validation["scores"]),
-            "seconds": self._seconds,
-            "run": f"{TRIALS_FOLDER}/{self._run.storage.name}",
-            "done": step >= self._num_steps,
-            "finished": step >= self._num_steps,
-            **asdict(self._run.launch.pool.incidents),
-        }
+        run, is_done = self._run, step >= self._num_steps
+        report = report_of(
+            run.storage.name, step, validation, self._seconds, run.launch.pool.incidents
+        )
+        return {**report, "done": is_done, "finished": is_done}
+
+
+def open_trial(
+    table: Table, point: Point, location: str, saved: TrialCheckpoint | None = None
+) -> Trial | FinishedTrial:
+    """Open the run of a trial, or return what it ended with; see `Trial`."""
+    finished = find_finished_trial(configure(table, point), location, saved)
+    return finished or Trial(table, point, location, saved)
 
 
 @contextlib.contextmanager

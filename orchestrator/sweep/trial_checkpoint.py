@@ -49,7 +49,7 @@ def find_trial_run(
       location: the first folder of the trial. saved: the checkpoint to continue from, if any.
     """
     *_, last, unused = _folders(location)
-    if saved is None or (saved.run == last.name and _holds(last, config)):
+    if saved is None or (saved.run == last.name and holds(last, config)):
         return last, None
     return (unused if last.exists("config.toml") else last), saved.state
 
@@ -68,7 +68,7 @@ def beside(location: str, suffix: str) -> str:
     return f"{address.rstrip('/')}{suffix}{mark}{options}"
 
 
-def _holds(storage: Storage, config: MetaConfig) -> bool:
+def holds(storage: Storage, config: MetaConfig) -> bool:
     """Tell whether a folder holds a checkpoint of a run with this configuration."""
     if not storage.exists("config.toml") or not checkpoint.names(storage):
         return False
