@@ -13,13 +13,11 @@ from orchestrator.adaptation.checks import change, open_model_file
 from orchestrator.evaluate import recipe_at
 from workers.execution.fault_isolation import task_error
 from workers.losses.registry import loss_of
-from workers.settings.environments.environment_task import EnvironmentTask
+from workers.settings.environments.environment_task import MOST_EPISODES, EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.user_environment import UserEnvironment
 from workers.wire.errors import MetatrainError
 from workers.wire.protocol import Recipe
-
-_MOST_EPISODES = 100_000
 
 
 class Policy:
@@ -142,7 +140,7 @@ def recipe_of(
     Args:
       inner_steps, inner_lr: see `Learner.adapt_to`.
       episodes: to learn from at each inner step.
-      judged_by: episodes to evaluate by, before and after each inner step.
+      evaluation_episodes: new ones before and after each inner step.
     Raises:
       ValueError: a number is out of range, or the run has no policy.
     """
@@ -153,8 +151,8 @@ def recipe_of(
         )
     counts = {"episodes": episodes, "evaluation_episodes": evaluation_episodes}
     for name, number in counts.items():
-        if number is not None and (int(number) != number or not 1 <= number <= _MOST_EPISODES):
-            raise ValueError(f"{name} = {number}; 1 to {_MOST_EPISODES} is allowed")
+        if number is not None and (int(number) != number or not 1 <= number <= MOST_EPISODES):
+            raise ValueError(f"{name} = {number}; 1 to {MOST_EPISODES} is allowed")
     if episodes is not None and source.config.algorithm.num_episodes:
         raise ValueError(
             f"episodes = {episodes} are for inner steps, but algorithm.kind = "

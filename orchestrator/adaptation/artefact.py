@@ -132,7 +132,7 @@ def of_run(storage: Storage) -> Artefact:
         )
     name, validation, _ = checkpoint.best(storage)
     state, manifest = checkpoint.load(storage, name)
-    config = validate(manifest.config)
+    config = validate(manifest.config, is_stored=True)
     return Artefact(
         config=config,
         examples=_for_algorithm(_examples(config, manifest), config),
@@ -169,7 +169,7 @@ def as_bytes(artefact: Artefact) -> bytes:
         "theta_sha256": sha256(artefact.state.theta),
         "protocol": artefact.protocol,
         **({"loss_digest": artefact.loss_digest} if artefact.loss_digest else {}),
-        **_calibrated(artefact),
+        **_later_entries(artefact),
         "origin": artefact.origin,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
@@ -207,7 +207,7 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
     for name, expected in manifest.files.items():
         if hashlib.sha256(contents[name]).hexdigest() != expected:
             raise CheckpointError(f"{path}: {name} is damaged (its sha256 differs)")
-    config = validate(manifest.config)
+    config = validate(manifest.config, is_stored=True)
     # The configuration names code to run; only training may run it, adapting a file may not.
     if not may_build_model:
         if config.model.is_users and _MODEL not in contents:
@@ -225,6 +225,7 @@ def _of_file(path: Path, may_build_model: bool = False) -> Artefact:
         origin=f"{path} ({manifest.origin})",
         loss_digest=manifest.loss_digest,
         model=contents.get(_MODEL),
+        backbone_digest=manifest.backbone_digest,
         backbone=contents.get(_BACKBONE),
         calibration=read_calibration(manifest.calibration),
         support_losses=manifest.support_losses,
@@ -271,13 +272,14 @@ def _state(path: Path, manifest: ArtefactManifest, contents: dict[str, bytes]) -
     return MetaState(manifest.step, theta, names, carry)
 
 
-def _calibrated(artefact: Artefact) -> dict[str, Any]:
+def _later_entries(artefact: Artefact) -> dict[str, Any]:
     """Return the entries of a manifest that older versions did not write, those that there are."""
     calibration = artefact.calibration and artefact.calibration.model_dump()
     entries = {
         "calibration": calibration,
         "support_losses": artefact.support_losses,
         "changed_statistics": artefact.changed_statistics,
+        "backbone_digest": artefact.backbone_digest,  # "" in an exported file, which holds it
     }
     return {name: value for name, value in entries.items() if value}
 

@@ -35,6 +35,7 @@ class ArtefactManifest(BaseModel):
     origin: str
     files: dict[str, str]
     loss_digest: str = ""
+    backbone_digest: str = ""
     calibration: dict[str, Any] = {}
     support_losses: list[list[float]] = []
     changed_statistics: str = ""

@@ -132,7 +132,8 @@ def _table(scores: Numbers) -> list[float]:
 def _is_usable(outputs: Numbers, targets: Numbers) -> bool:
     """Tell whether no query that is none of padding has an output that is NaN or infinite.
 
-    The logit of a class without an example is -inf.
+    A logit of -inf is usable: a probability of 0. Computed heads give a class without an example
+    a finite one, `workers.heads.linear_head.ABSENT`.
     """
     own = is_real(targets)
     values = outputs[own]

@@ -9,7 +9,8 @@ from orchestrator.calibration.quantiles import Floats, Numbers
 COLDEST, HOTTEST = 1e-4, 1e4
 NUM_BINS = 15
 _MOST_STEPS, _CLOSE = 80, 1e-10
-# A class that has no example has the logit -inf; so far below, its probability is 0 as well.
+# The logit of a class without an example is far below the others (`ABSENT` of computed heads), or
+# -inf. Raised to this, which keeps sums finite, its probability is 0 as well.
 _LOWEST = -1e8
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import ValidationError, ValidationInfo, model_validator
 
 from orchestrator.config.defaults import describe_defaults, fill
 from orchestrator.config.driver_settings import (
@@ -88,9 +88,9 @@ class MetaConfig(ActorSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill(cls, table: Any) -> Any:
-        """Fill open keys with the defaults of the family of tasks."""
-        return fill(table) if isinstance(table, Mapping) else table
+    def _fill(cls, table: Any, info: ValidationInfo) -> Any:
+        """Fill open keys with the defaults of the family of tasks; see `validate`."""
+        return fill(table) if isinstance(table, Mapping) and not info.context else table
 
     @model_validator(mode="after")
     def _driver_fits(self) -> "MetaConfig":
@@ -260,11 +260,16 @@ def parse_override(text: str) -> tuple[str, Any]:
         raise ValueError(f"--set {key.strip()[:60]}: {error}") from None
 
 
-def validate(table: Mapping[str, Any]) -> MetaConfig:
-    """Validate the configuration in `table`; see `load` for the errors."""
+def validate(table: Mapping[str, Any], is_stored: bool = False) -> MetaConfig:
+    """Validate the configuration in `table`; see `load` for the errors.
+
+    Args:
+      is_stored: it is a run's own, which has all keys: none is filled, and nothing that it names is
+        called. To choose defaults a family may call a user's function or environment.
+    """
     check_table(table)
     try:
-        return MetaConfig.model_validate(table)
+        return MetaConfig.model_validate(table, context={"is_stored": True} if is_stored else None)
     except ValidationError as error:
         raise ValueError(explain(error, MetaConfig)) from None
 

@@ -98,13 +98,8 @@ class AdaptationFunctions:
         width = None if any_width else self.predict.structured_outputs["outputs"].shape[-1]
         outputs = tf.TensorSpec([None, width], tf.float32, "outputs")
         targets = tf.TensorSpec([None, *of_support.shape[1:]], of_support.dtype, "targets")
-        score = scorer.function(None)
-        return {
-            ADAPT_BY_STEP: _traced(self._adapt_by_step, *support),
-            SCORE: _traced(
-                lambda outputs, targets: {"scores": score(outputs, targets)}, outputs, targets
-            ),
-        }
+        adapt_by_step = _traced(self._adapt_by_step, *support)
+        return {ADAPT_BY_STEP: adapt_by_step, **_scoring(scorer, outputs, targets)}
 
     def _adapt(self, support_inputs: tf.Tensor, support_targets: tf.Tensor) -> dict[str, Any]:
         adapted = self._adapted(self._held_out.adapt_in_graph, support_inputs, support_targets)
@@ -190,7 +185,8 @@ class AdaptationFunctions:
         """Convert them to signatures of a LiteRT file with its own operations alone.
 
         Returns:
-          the file, and the scores that it gives: none if LiteRT lacks an operation of theirs.
+          the file, and the scores that it gives: none if they cannot be traced, or LiteRT lacks an
+            operation of theirs.
         Raises:
           NotImplementedError: the model has an operation that LiteRT lacks; names it.
         """
@@ -219,6 +215,21 @@ class AdaptationFunctions:
 
 def _operations(portable: bool) -> contextlib.AbstractContextManager[None]:
     return portable_operations() if portable else contextlib.nullcontext()
+
+
+def _scoring(scorer: Scorer, *shapes: tf.TensorSpec) -> dict[str, Any]:
+    """Trace `score` for any number of queries; nothing if a user's function cannot be traced so.
+
+    Such a function may compute with the number, which is known when metatrain scores by itself.
+    """
+    score = scorer.function(None)
+    try:
+        traced = _traced(lambda outputs, targets: {"scores": score(outputs, targets)}, *shapes)
+    except Exception:  # whatever a user's function raises
+        if not scorer.has_users:
+            raise
+        return {}
+    return {SCORE: traced}
 
 
 def _traced(function: Any, *shapes: tf.TensorSpec) -> Any:

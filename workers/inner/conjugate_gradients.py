@@ -14,8 +14,9 @@ def conjugate_gradients(
 ) -> Tensors:
     """Approximate the x with `product(x) = target`, from 0; no gradient is taken through it.
 
-    A step along which the matrix is not positive changes nothing, nor does one after the residual
-    is 0. What is not finite stays so. The loop is a part of the graph.
+    A step along which the matrix is not positive leaves the solution as it is; the next one goes
+    along the sum of that direction and the residual. A step after the residual is 0 changes
+    nothing. What is not finite stays so. The loop is a part of the graph.
 
     Args:
       product: the symmetric positive definite matrix times a list of tensors like `target`.

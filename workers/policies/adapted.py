@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from workers.meta_parameters import Layout, make_train_model
 from workers.policies.distributions import distribution_of
 from workers.policies.loss import make_objective
-from workers.policies.observation_normalizer import fit_normalizer
+from workers.policies.observation_normalizer import ObservationNormalizer
 from workers.policies.rollout_runner import make_rollout_runner
-from workers.settings.environments.environment_task import EnvironmentTask
 from workers.settings.worker import ActorSettings
 from workers.tasks.environments.family import EnvironmentFamily
 from workers.wire.protocol import Adapted, Block, Recipe, Specs, Weights
@@ -45,12 +44,11 @@ class AdaptedPolicy:
         self._family, self._distribution = family, distribution_of(family)
         self._model = make_train_model(settings, family)
         objective = make_objective(settings, family, self._model)
-        assert isinstance(settings.task, EnvironmentTask)
-        self.normalizer = fit_normalizer(family, specs, settings.task.normalize)
         runner = make_rollout_runner(settings, family, self._model, objective)
         block = Block("adapt", 0, 0, 0, 1, specs, recipe)
         constants = tf.constant(weights.theta), tf.constant(weights.carry)
         result = runner.run((*constants, tf.constant(weights.step, tf.int32)), block)
+        self.normalizer = ObservationNormalizer.of_results(result)
         self.adapted = Adapted(result["theta"][0], result["statistics"][0])
         self.returns: NDArray[np.float64] = result["return"][0].astype(np.float64)
         layout = Layout(self._model.names, self._model.shapes)

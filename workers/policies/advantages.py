@@ -7,6 +7,9 @@ _RIDGE = 1e-5
 _LARGEST_OBSERVATION = 10.0
 _TIME_SCALE = 100.0
 _EPSILON = 1e-8
+# Steps that are summed by one matrix [steps, steps], of 8 MB. Bits depend on it and on the number
+# of steps, and on nothing else.
+_TOGETHER = 1024
 
 
 def advantages(
@@ -46,7 +49,23 @@ def advantages(
 
 
 def _summed_ahead(values: tf.Tensor, discount: float) -> tf.Tensor:
-    """Sum each value and all that follow it, discounted by their distance in steps."""
+    """Sum each value and all that follow it, discounted by their distance in steps.
+
+    `_TOGETHER` steps at a time, the last ones first: memory grows with the steps, not their square.
+    """
+    parts: list[tf.Tensor] = []
+    for lo in reversed(range(0, values.shape[-1], _TOGETHER)):
+        summed = _summed_together(values[..., lo : lo + _TOGETHER], discount)
+        if parts:  # all that follow these steps
+            distance = tf.range(_TOGETHER, 0, -1, dtype=tf.float64)
+            powers = tf.pow(tf.constant(discount, tf.float64), distance)
+            summed += powers * parts[0][..., :1]
+        parts.insert(0, summed)
+    return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
+
+
+def _summed_together(values: tf.Tensor, discount: float) -> tf.Tensor:
+    """Sum as `_summed_ahead`, by one matrix."""
     steps = tf.range(values.shape[-1], dtype=tf.float64)
     distance = steps[:, None] - steps[None, :]
     powers = tf.pow(tf.constant(discount, tf.float64), tf.maximum(distance, 0))

@@ -1,7 +1,8 @@
 """Normalization of a policy's observations, by a task's own episodes of random actions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ _STILL = 1e-4
 _FARTHEST = 10.0
 # Separate from the streams of inner steps, which count up from 0.
 _STREAM = 2**64 - 1
+# The names of its arrays among the results of a block.
+_BOTH = ("observation_mean", "observation_deviation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,19 @@ class ObservationNormalizer:
         if self.mean is None or self.deviation is None:
             return None
         return ExampleScaling(Scaling(self.mean[0], self.deviation[0]), farthest=_FARTHEST)
+
+    @property
+    def results(self) -> dict[str, Array]:
+        """What a block returns of it, [tasks, ...]; nothing where observations stay as they are."""
+        if self.mean is None or self.deviation is None:
+            return {}
+        return dict(zip(_BOTH, (self.mean, self.deviation), strict=True))
+
+    @classmethod
+    def of_results(cls, results: Mapping[str, Array]) -> Self:
+        """Make the normalizer again of what a block returned, see `results`."""
+        fitted = [np.asarray(results[name], np.float32) for name in _BOTH if name in results]
+        return cls(*fitted)
 
 
 def fit_normalizer(

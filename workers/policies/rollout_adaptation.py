@@ -94,8 +94,8 @@ class RolloutAdapter:
             share of episodes with one at any step, if the environments report it.
           "predict": "outputs", the environment's observations, [tasks, inner_steps + 1, episodes,
             horizon, ...], NaN after an episode's end.
-          "adapt": "return" of each episode, [tasks, inner_steps + 1, episodes], and what each task
-            was adapted to, see `Adapted`.
+          "adapt": "return" of each episode, [tasks, inner_steps + 1, episodes], what each task was
+            adapted to, see `Adapted`, and its normalizer, see `ObservationNormalizer.results`.
           NaN where the policy is no longer finite, as at too high a rate.
         Raises:
           NonFiniteError: "adapt" produced weights or outputs that are not finite.
@@ -122,8 +122,9 @@ class RolloutAdapter:
                 policies, newly_lost = without_lost(policies)
                 lost |= newly_lost
                 self._check(block, lost, step + 1)
-        adapted = self._batch.adapted(policies) if block.kind == "adapt" else {}
-        return stacked(records) | adapted
+        if block.kind != "adapt":
+            return stacked(records)
+        return stacked(records) | self._batch.adapted(policies) | normalizer.results
 
     @staticmethod
     def _check(block: Block, lost: NDArray[np.bool_], inner_steps: int) -> None:

@@ -104,8 +104,9 @@ class TrialRunner:
             if block.kind == "adapt" and lost.any():
                 raise NonFiniteError("the policy's outputs are not finite; train it again")
             records.append(record_of(block.kind, episode, lost, self._family.reports_success))
-        adapted = self._batch.adapted(constants, len(lost)) if block.kind == "adapt" else {}
-        return stacked(records) | adapted
+        if block.kind != "adapt":
+            return stacked(records)
+        return stacked(records) | self._batch.adapted(constants, len(lost)) | normalizer.results
 
     def _run(
         self,

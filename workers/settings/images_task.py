@@ -83,7 +83,9 @@ class ImagesTask(SplitTask, LossTask):
         "image", "Parquet: the column of encoded images; CSV: of their paths, relative to it"
     )
     label_column: str | tuple[str, ...] = setting(
-        "label", "Parquet, CSV: the class; several columns are joined by '/'"
+        "label",
+        "Parquet, CSV: the class; several columns are joined by '/'; a class of a folder or a zip "
+        "is the folder of its images, whatever this says",
     )
     ways: Ways | None = ways_setting()
     shots: Size = setting(

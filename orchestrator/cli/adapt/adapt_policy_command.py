@@ -13,12 +13,11 @@ from orchestrator.cli import options
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.json_output import Json, print_json, tables_aside
 from workers.losses.registry import loss_of
+from workers.settings.environments.environment_task import MOST_EPISODES
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
     from orchestrator.cli.adapt.adapt_outputs import Outputs
-
-_MOST_EPISODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ def adapt_policy(
         typer.Option(
             metavar="N",
             min=1,
-            max=_MOST_EPISODES,
+            max=MOST_EPISODES,
             help="Episodes to learn from at each inner step. Default: as in the run's evaluation.",
         ),
     ] = None,
@@ -73,7 +72,7 @@ def adapt_policy(
         typer.Option(
             metavar="N",
             min=1,
-            max=_MOST_EPISODES,
+            max=MOST_EPISODES,
             help="Fresh episodes before and after each inner step. Default: as in the run's "
             "evaluation.",
         ),

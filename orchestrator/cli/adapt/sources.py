@@ -31,6 +31,8 @@ def with_workers(source: Artefact, workers: str) -> Artefact:
     Raises:
       ValueError: this is no number of workers, or this machine has too few cores or GPUs.
     """
-    config, _ = configuration.load(source.config, [f"workers.count={workers}"])
+    table = source.config.model_dump(mode="json", exclude_none=True)
+    configuration.set_key(table, *configuration.parse_override(f"workers.count={workers}"))
+    config = configuration.validate(table, is_stored=True)
     check_machine(config)
     return replace(source, config=config)

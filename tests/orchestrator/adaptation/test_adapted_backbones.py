@@ -201,11 +201,14 @@ def test_an_export_holds_the_backbone_and_is_refused_without_it(of_images, tmp_p
 def test_another_backbone_is_refused_by_learners_and_exports(of_images, tmp_path):
     file = of_images.folder / "mine.keras"
     kept = file.read_bytes()
+    pickled = pickle.dumps(Learner.load(of_images.run))
     small_backbones.saved(file, seed=5)
     try:
         message = r"mine.keras' has changed since the run was trained: its features"
         with pytest.raises(ValueError, match=message):
             Learner.load(of_images.run)
+        with pytest.raises(ValueError, match=message):
+            pickle.loads(pickled)
         with pytest.raises(ValueError, match=message):
             export_run(str(of_images.run), tmp_path / "other.metatrain")
         assert not list(tmp_path.iterdir())

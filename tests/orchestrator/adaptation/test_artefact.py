@@ -30,6 +30,15 @@ def small():
     return sinusoid(*ONE_BY_ONE)
 
 
+def test_pickles_and_replicas_know_which_backbone_was_trained_on():
+    """Otherwise one that has changed since would be taken for it."""
+    source = replace(linear(), backbone_digest="abc")
+    content = artefact.as_bytes(source)
+    assert artefact.from_bytes(content, source.origin, "").backbone_digest == "abc"
+    assert artefact.from_bytes(artefact.as_bytes(linear()), "", "").backbone_digest == ""
+    assert b"backbone_digest" not in artefact.as_bytes(linear())
+
+
 def after_two_steps(x, y):
     """The line adapted by hand: gradient descent on the mean squared error."""
     w, b = 2.0, 1.0

@@ -1,5 +1,6 @@
 """Exported files that are damaged, or made to hurt: each is refused in one line."""
 
+import contextlib
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ import pytest
 from small_artefacts import linear
 
 from orchestrator.adaptation import artefact
+from orchestrator.cli.adapt.sources import with_workers
 from orchestrator.learner import Learner
 from workers.settings.user_task_shapes import UserTaskShapes
 from workers.wire.errors import CheckpointError
@@ -70,6 +72,46 @@ def test_a_file_cannot_name_code_to_run(tmp_path):
     with pytest.raises(ValueError, match="lacks the user's model"):
         Learner.load(file)
     assert not (tmp_path / "done").exists()
+
+
+CALLED: list[str] = []
+
+
+class Noted:
+    """A task source, and an environment, that notes that it was made."""
+
+    def __init__(self, note):
+        CALLED.append(note)
+        raise ValueError(note)
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"kind": "python", "source": f"{__name__}:Noted"},
+        {"kind": "gym", "environment": f"{__name__}:Noted"},
+        {"kind": "gym", "environments": [{"id": f"{__name__}:Noted"}]},
+    ],
+    ids=["python", "gym", "gym-listed"],
+)
+@pytest.mark.parametrize("kinds", ["stored", "left open"])
+def test_no_task_of_a_files_configuration_is_made(tmp_path, task, kinds):
+    """Defaults depend on the tasks; a file's configuration is whole, and gets none."""
+    CALLED.clear()
+
+    def call(manifest):
+        note = f"{task} {kinds} {tmp_path}"  # looking at tasks is cached
+        config = manifest["config"]
+        config["task"] = {**task, "arguments": {"note": note}}
+        if kinds == "left open":
+            del config["model"]["kind"], config["algorithm"]["kind"]
+
+    with contextlib.suppress(ValueError):
+        Learner.load(rewritten(tmp_path / "task", call))
+    with contextlib.suppress(ValueError):
+        restored = artefact.from_bytes((tmp_path / "task").read_bytes(), "a pickle", "")
+        assert with_workers(restored, "0").config.workers.count == 0
+    assert not CALLED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from workers.policies import advantages as module
 from workers.policies.advantages import advantages
 
 RNG = np.random.default_rng(0)
@@ -97,3 +99,38 @@ def test_where_nothing_is_rewarded_there_is_no_advantage(episodes):
     observations, rewards, mask = episodes
     estimates = advantages(observations, np.zeros_like(rewards), mask, 0.99, 1.0, "linear")
     assert not np.asarray(estimates).any()
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.99, 1.0])
+@pytest.mark.parametrize("horizon", [1, 4, 5, 8, 11])
+def test_sums_of_many_steps_are_those_of_a_loop(monkeypatch, horizon, discount):
+    """They are made of parts, so that memory does not grow with the square of the steps."""
+    monkeypatch.setattr(module, "_TOGETHER", 4)
+    values = np.random.default_rng(3).normal(size=(2, 3, horizon))
+    expected, ahead = np.zeros_like(values), np.zeros((2, 3))
+    for t in reversed(range(horizon)):
+        ahead = values[..., t] + discount * ahead
+        expected[..., t] = ahead
+    summed = module._summed_ahead(tf.constant(values), discount)
+    np.testing.assert_allclose(summed, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_no_array_of_ten_thousand_steps_is_square():
+    """As an RL² trial of 10 episodes of 1000 steps has."""
+    shape = 1, 1, 10_000
+
+    def summed(values):
+        return module._summed_ahead(values, 0.99)
+
+    graph = tf.function(summed).get_concrete_function(tf.TensorSpec(shape, tf.float64)).graph
+    sizes = [out.shape.num_elements() or 0 for op in graph.get_operations() for out in op.outputs]
+    assert max(sizes) <= 1024**2
+
+
+def test_up_to_1024_steps_are_summed_by_one_matrix():
+    """So that the bits of runs stay."""
+    values = np.random.default_rng(3).normal(size=(1, 2, 1024))
+    distance = np.subtract.outer(np.arange(1024.0), np.arange(1024.0))
+    powers = tf.pow(tf.constant(0.99, tf.float64), tf.maximum(distance, 0))
+    expected = tf.linalg.matmul(values, tf.where(distance >= 0, powers, 0))
+    np.testing.assert_array_equal(module._summed_ahead(tf.constant(values), 0.99), expected)

@@ -6,6 +6,9 @@ from workers.settings.inputs import OBSERVATIONS
 from workers.settings.section import setting
 from workers.settings.task import TaskRecord
 
+#: Episodes of a task, at most.
+MOST_EPISODES = 10**5
+
 
 class EnvironmentTask(TaskRecord):
     """The settings of every family of environments: numbers of episodes, and advantages."""
@@ -17,8 +20,10 @@ class EnvironmentTask(TaskRecord):
         "model"
     )
 
-    shots: int = setting(20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=10**5)
-    queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=10**5)
+    shots: int = setting(
+        20, "episodes that each inner step learns from, 1 to 10^5", ge=1, le=MOST_EPISODES
+    )
+    queries: int = setting(20, "episodes after adaptation, 1 to 10^5", ge=1, le=MOST_EPISODES)
     horizon: int = setting(100, "steps after which an episode ends, 1 to 5000", ge=1, le=5000)
     discount: float = setting(0.99, "discount of rewards per step, 0 to 1", ge=0, le=1)
     gae_lambda: float = setting(

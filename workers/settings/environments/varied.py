@@ -16,20 +16,20 @@ Range = tuple[float, float]
 
 
 def _value(value: Any) -> Any:
-    """Return a number, a text, or a tuple of these, as they are passed to an environment."""
+    """Return a number, true, false, a text, or a tuple of these, as an environment gets them."""
     if isinstance(value, (list, tuple)) and value:
         return tuple(map(_plain, value))
     return _plain(value)
 
 
-def _plain(value: Any) -> int | float | str:
-    if isinstance(value, str):
+def _plain(value: Any) -> bool | int | float | str:
+    if isinstance(value, str | bool):
         return value
     if isinstance(value, Integral) and abs(int(value)) <= _LARGEST:
         return int(value)
     if isinstance(value, Real) and math.isfinite(value):
         return float(value)
-    raise ValueError(f"{value!r} is not a finite number, a text, or a list of these")
+    raise ValueError(f"{value!r} is not a finite number, true, false, a text, or a list of these")
 
 
 class Varied(Section):
@@ -41,8 +41,8 @@ class Varied(Section):
         Annotated[tuple[Annotated[Any, AfterValidator(_value)], ...], Field(min_length=2)] | None
     ) = setting(
         None,
-        "one of these with equal probability, >= 2: numbers, texts or lists of these; see "
-        "task.split",
+        "one of these with equal probability, >= 2: numbers, true, false, texts or lists of these; "
+        "see task.split",
     )
     train: Range | None = setting(
         None, "uniform in [low, high) in training tasks, low < high; needs test", later=True

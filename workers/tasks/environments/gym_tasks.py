@@ -9,9 +9,9 @@ from workers.settings.environments.gym_task import GymTask
 from workers.settings.environments.listed import values_of
 from workers.tasks.environments.task_set import TaskSet
 from workers.tasks.environments.variation import (
-    are_numbers,
     as_text,
     describe_variation,
+    fits_array,
     overlap_notes,
     plain,
     vary,
@@ -68,7 +68,7 @@ class GymTasks:
             name, own = self.set.values(int(specs[_SET][task]))
         for key, varied in self._varied.items():
             value = specs[f"{_PREFIX}{key}"][task].item()
-            own[key] = value if are_numbers(varied) else plain((varied.choice or ())[value])
+            own[key] = value if fits_array(varied) else plain((varied.choice or ())[value])
         return name, own
 
     def names(self, specs: Specs) -> list[str]:
@@ -163,7 +163,7 @@ def title_of(task: TaskValues) -> str:
 
 def _start(varied: Any, split: Split = "train") -> Any:
     """Return the first value of a choice, or the lower end of a range."""
-    if varied.choice is not None and not are_numbers(varied):
+    if varied.choice is not None and not fits_array(varied):
         return plain(varied.choice[0])
     return vary(varied, np.zeros(1), split)[0].item()
 

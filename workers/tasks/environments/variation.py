@@ -15,12 +15,12 @@ def vary(settings: Varied, unit: Array, split: Split = "train") -> Array:
     """Map uniform numbers in [0, 1) to values of the setting's distribution in tasks of a split.
 
     Returns:
-      values, or int64 places in `settings.choice` where that holds anything but numbers.
+      values, or int64 places in `settings.choice` where an array would change its values.
     """
     uniform = np.asarray(unit, np.float64)
     if settings.choice is not None:
         places = (uniform * len(settings.choice)).astype(int)
-        return np.array(settings.choice)[places] if are_numbers(settings) else places
+        return np.array(settings.choice)[places] if fits_array(settings) else places
     low, high = ranges_of(settings)[split]
     if settings.loguniform is not None:
         low, high = np.log((low, high))
@@ -37,9 +37,13 @@ def ranges_of(settings: Varied) -> Mapping[Split, Range]:
     return {"train": train, "validation": validation, "test": test}
 
 
-def are_numbers(settings: Varied) -> bool:
-    """Return whether `vary` gives values, not places in a list of texts or lists."""
-    return all(isinstance(value, int | float) for value in settings.choice or ())
+def fits_array(settings: Varied) -> bool:
+    """Return whether `vary` gives values, not places: all are whole numbers, or all are floats.
+
+    In an array 1 beside 2.5 would be 1.0, and true beside 0 would be 1.
+    """
+    types = {type(value) for value in settings.choice or ()}
+    return len(types) < 2 and types <= {int, float}
 
 
 def plain(value: Any) -> Any:
@@ -75,7 +79,8 @@ def describe_variation(settings: Varied) -> list[float] | str:
 
 
 def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else as_text(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:g}" if is_number else as_text(value)
 
 
 def _range(bounds: Range) -> str:

@@ -132,6 +132,45 @@ def test_whole_numbers_stay_whole(monkeypatch):
     assert family.make(sampled(family), 0).length in (1.0, 11.0)
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [(True, False), (1, 2.5), (False, 2), (0, 1), ((True, 2, 0.5), (False, 1, 2.0))],
+    ids=str,
+)
+@pytest.mark.parametrize("split", [False, True])
+def test_values_of_a_choice_reach_the_environment_as_they_are_written(monkeypatch, choice, split):
+    import small_gym
+
+    class Kept(small_gym.Slope):
+        def __init__(self, kept=choice[0], other=0):
+            super().__init__()
+            self.kept = kept
+
+    splits = {"train_tasks": 2, "validation_tasks": 1, "test_tasks": 1} if split else {}
+    varied = {"kept": {"choice": choice}, "other": {"choice": [1, 2]}}
+    family = GymFamily(task_of(added(monkeypatch, Kept), vary=varied, **splits))
+    specs = sampled(family, hi=12)
+    seen = {repr(family.make(specs, task).kept) for task in range(12)}
+    written = {repr(list(value) if isinstance(value, tuple) else value) for value in choice}
+    assert seen <= written
+    assert split or seen == written
+
+
+def test_an_attribute_that_is_true_or_false_varies(monkeypatch):
+    import small_gym
+
+    class Lit(small_gym.Slope):
+        def __init__(self):
+            super().__init__()
+            self.lit = True
+
+    varied = {"lit": {"choice": [True, False]}}
+    family = GymFamily(task_of(added(monkeypatch, Lit), vary=varied))
+    specs = sampled(family, hi=6)
+    assert {family.make(specs, task).lit for task in range(6)} == {True, False}
+    assert describe_variation(Varied(choice=(True, False))) == "one of true, false"
+
+
 UNIT = np.linspace(0, 1, 1000, endpoint=False)
 
 
