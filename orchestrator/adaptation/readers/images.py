@@ -72,9 +72,10 @@ class ImageReader(Reader):
         """Convert images in memory, or files.
 
         Args:
-          images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths.
+          images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or a list or
+            tuple of paths. Nothing else is taken for paths: keys of a dict are none.
         """
-        if not isinstance(images, np.ndarray) and all(isinstance(x, str | Path) for x in images):
+        if isinstance(images, list | tuple) and all(isinstance(x, str | Path) for x in images):
             return self.files([str(path) for path in images], _read_files(images))
         array = _as_array(images)
         if array.dtype == np.uint8:
@@ -196,8 +197,8 @@ def _as_array(images: Any) -> Array:
             raise ValueError(f"of type {array.dtype}")
     except ValueError as error:
         raise ValueError(
-            f"inputs are neither an array of images [n, height, width, channels] nor paths "
-            f"({error})"
+            f"inputs are neither an array of images [n, height, width, channels] nor a list of "
+            f"paths ({error})"
         ) from None
     return array
 

@@ -258,3 +258,13 @@ def test_the_size_and_the_colours_are_those_of_the_model_where_the_data_decided(
         str(tmp_path), "support", Columns()
     )
     assert examples.inputs.shape[1:] == (8, 8, 3)
+
+
+def test_only_a_list_or_tuple_of_paths_names_files(tmp_path):
+    file = tmp_path / "a.png"
+    file.write_bytes(PICTURES["a/0.png"])
+    for paths in ([file], (str(file),)):
+        assert reader().inputs(paths).shape == (1, 8, 8, 1)
+    for other in ({str(file): [0.0]}, {str(file)}, 3, True, str(file), iter([str(file)])):
+        with pytest.raises(ValueError, match=r"nor a list of paths|inputs have shape"):
+            reader().inputs(other)
