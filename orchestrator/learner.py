@@ -256,9 +256,9 @@ class Learner:
         answers = self.answers(task, outputs).values
         return scores_of(self._scorer, self.reader, task, outputs, answers)
 
-    def predictions(self, task: UserTask, outputs: Array) -> Predictions:
-        """Return what outputs [steps, queries, ...] predict, as `metatrain adapt` shows it."""
-        made = self.reader, self._scorer, sure_or_none(self._artefact, self.reader, self.recipe)
+    def predictions(self, task: UserTask, outputs: Array, recipe: Recipe) -> Predictions:
+        """Return what outputs [steps, queries, ...] of a model that adapted by `recipe` predict."""
+        made = self.reader, self._scorer, sure_or_none(self._artefact, self.reader, recipe)
         return Predictions.of(task, outputs, *made)
 
     def read_inputs(self, given: Any) -> Array:

@@ -68,11 +68,15 @@ class Predictor:
         Raises:
           NonFiniteError: they are not finite.
         """
-        task = self._with_queries(inputs)
+        return self.predictions_of(self._learner.read_inputs(inputs))
+
+    def predictions_of(self, queries: Array) -> Predictions:
+        """Predict as `predictions` does, what `Learner.read_inputs` converted: [n, ...]."""
+        task = self._learner.reader.assemble(self._asking(queries))
         outputs = self._learner._answer(self._adapted, task)
         if not np.isfinite(outputs).all():
             raise diverged(self.recipe)
-        return self._learner.predictions(task, outputs[None])
+        return self._learner.predictions(task, outputs[None], self.recipe)
 
     def predict(self, inputs: Any) -> Array:
         """Return a class for each input, 0 or 1 for each label, or values [n, numbers]."""
@@ -262,5 +266,7 @@ class Predictor:
         return self._learner.reader.assemble(self._task_of(inputs))
 
     def _task_of(self, inputs: Any) -> UserTask:
-        queries = self._learner.read_inputs(inputs)
+        return self._asking(self._learner.read_inputs(inputs))
+
+    def _asking(self, queries: Array) -> UserTask:
         return replace(self._task, query_inputs=queries, rows=np.arange(len(queries)))

@@ -1,5 +1,6 @@
 """Options that several commands share, each declared once."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,17 @@ def sweep_names(incomplete: str) -> list[str]:
     from orchestrator.sweep.settings import shipped_sweeps
 
     return [name for name in shipped_sweeps() if name.startswith(incomplete)]
+
+
+def finite(value: float | None) -> float | None:
+    """Return the value of an option that is a number with a fraction, as its callback.
+
+    Raises:
+      typer.BadParameter: it is infinite, or not a number, which no range refuses.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value:g} is not a finite number; give one")
+    return value
 
 
 #: For commands that take settings.

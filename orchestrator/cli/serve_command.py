@@ -12,7 +12,13 @@ from orchestrator.cli import options
 from orchestrator.cli.command_settings import command_settings
 from orchestrator.cli.local_path import local_path
 from orchestrator.serve.limits import Limits
-from orchestrator.serve.listening import TOKEN_VARIABLE, check_address, check_port, read_token
+from orchestrator.serve.listening import (
+    TOKEN_VARIABLE,
+    check_address,
+    check_port,
+    forget_token,
+    read_token,
+)
 
 if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.adaptation.artefact import Artefact
@@ -20,6 +26,8 @@ if TYPE_CHECKING:  # imports Arrow, which help must not wait for
     from orchestrator.serve.on_ray.replica import ReplicaSettings
 
 _USUAL = Limits()
+_LONGEST_S = 366 * 24 * 3600
+_MOST_MIB = 2**20
 _NEEDED = ("starlette", "fastapi", "uvicorn", "python_multipart")
 
 
@@ -54,15 +62,31 @@ def serve(
         int, typer.Option(min=1, metavar="N", help="Support sets to keep for /predict/ID.")
     ] = _USUAL.kept,
     keep_for: Annotated[
-        float, typer.Option(min=1, metavar="S", help="Seconds to keep one that nobody asks.")
+        float,
+        typer.Option(
+            min=1,
+            max=_LONGEST_S,
+            callback=options.finite,
+            metavar="S",
+            help="Seconds to keep one that nobody asks.",
+        ),
     ] = _USUAL.expiry_s,
     max_body: Annotated[
-        float, typer.Option(min=0.001, max=1024, metavar="MIB", help="Largest body of a request.")
+        float,
+        typer.Option(
+            min=0.001,
+            max=1024,
+            callback=options.finite,
+            metavar="MIB",
+            help="Largest body of a request.",
+        ),
     ] = _USUAL.body_bytes / 2**20,
     max_growth: Annotated[
         float,
         typer.Option(
             min=1,
+            max=_MOST_MIB,
+            callback=options.finite,
             metavar="MIB",
             help="Memory that a process may gain before another takes its place.",
         ),
@@ -91,6 +115,7 @@ def serve(
         ),
         token_digest=digest_of(token) if token else "",
     )
+    forget_token()
     _serve(run, settings, ServerOptions(host, port, replicas, verbose))
 
 

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+from orchestrator.serve.array_sizes import num_bytes
 from orchestrator.serve.served_model import SupportSet
 from workers.wire.protocol import Adapted
 
@@ -35,5 +36,4 @@ class AdaptedCache:
 
 
 def _size(support: SupportSet, adapted: Adapted) -> int:
-    arrays = (support.task.support_inputs, support.task.support_targets, *adapted)
-    return sum(array.nbytes for array in arrays)
+    return num_bytes((*support.arrays, *adapted))

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.serve.array_sizes import sizes_of
 from orchestrator.serve.request_error import RequestError
+from workers.wire.protocol import Array
 
 #: Computes several items, and returns a result for each.
 Compute = Callable[[Sequence[Any]], Sequence[Any]]
@@ -15,11 +17,15 @@ Compute = Callable[[Sequence[Any]], Sequence[Any]]
 
 @dataclass(eq=False, slots=True)
 class _Job:
-    """key: of jobs that may be one block; None: alone."""
+    """A job that waits.
+
+    key: of jobs that may be one block; None: alone. sizes: id -> bytes of the arrays that it holds.
+    """
 
     compute: Compute
     item: Any
     key: Hashable | None
+    sizes: Mapping[int, int]
     result: "asyncio.Future[Any]" = field(default_factory=asyncio.Future)
 
 
@@ -32,14 +38,17 @@ class BatchQueue:
     num_waiting: jobs that are not computed yet.
     """
 
-    def __init__(self, most_waiting: int, most_together: int):
+    def __init__(self, most_waiting: int, most_together: int, most_bytes: int):
         """Start no thread yet.
 
         Args:
           most_waiting: jobs above which new ones are refused.
           most_together: items of a block, >= 1.
+          most_bytes: of the arrays of all jobs that wait, above which new ones are refused. A
+            single job may be larger.
         """
         self._most_waiting, self._most_together = most_waiting, most_together
+        self._most_bytes = most_bytes
         self._jobs: deque[_Job] = deque()
         self._thread = ThreadPoolExecutor(1, "compute")
         self._draining: asyncio.Task[None] | None = None
@@ -49,11 +58,25 @@ class BatchQueue:
         """Jobs that wait."""
         return len(self._jobs)
 
-    async def submit(self, compute: Compute, item: Any, key: Hashable | None = None) -> Any:
+    @property
+    def num_bytes(self) -> int:
+        """The bytes of the arrays of jobs that wait, those that several hold once."""
+        return _num_bytes(self._jobs)
+
+    async def submit(
+        self,
+        compute: Compute,
+        item: Any,
+        key: Hashable | None = None,
+        holds: Iterable[Array] = (),
+    ) -> Any:
         """Compute an item, maybe with others of the same key, and return its result.
 
+        Args:
+          holds: the arrays that it keeps in memory until it is computed.
         Raises:
-          RequestError: too many wait. What `compute` raised, or its result if this is an exception.
+          RequestError: too many wait, or too large ones. What `compute` raised, or its result if
+            this is an exception.
         """
         if len(self._jobs) >= self._most_waiting:
             raise RequestError(
@@ -61,7 +84,14 @@ class BatchQueue:
                 f"{len(self._jobs)} requests wait, the most that may; try again in a second",
                 {"Retry-After": "1"},
             )
-        job = _Job(compute, item, key)
+        job = _Job(compute, item, key, sizes_of(holds))
+        if self._jobs and _num_bytes([*self._jobs, job]) > self._most_bytes:
+            raise RequestError(
+                503,
+                f"the requests that wait hold {self.num_bytes / 2**20:.3g} MiB, and with this one "
+                f"more than the {self._most_bytes / 2**20:g} that may; try again in a second",
+                {"Retry-After": "1"},
+            )
         self._jobs.append(job)
         if self._draining is None:
             self._draining = asyncio.create_task(self._drain())
@@ -110,3 +140,10 @@ class BatchQueue:
                 job.result.set_exception(result)
             else:
                 job.result.set_result(result)
+
+
+def _num_bytes(jobs: Iterable[_Job]) -> int:
+    sizes: dict[int, int] = {}
+    for job in jobs:
+        sizes.update(job.sizes)
+    return sum(sizes.values())

@@ -34,6 +34,9 @@ def description_of(source: Artefact, recipe: Recipe, limits: Limits) -> dict[str
         "limits": {
             "body_bytes": limits.body_bytes,
             "examples": limits.examples,
+            "waiting_requests": limits.waiting,
+            "waiting_bytes": limits.waiting_bytes,
+            "held_bytes": limits.held_bytes,
             "kept_support_sets": limits.kept,
             "kept_bytes": limits.kept_bytes,
             "expires_after_s": limits.expiry_s,

@@ -30,3 +30,16 @@ class Examples:
     targets: Any = None
     queries: Any = None
     names: Sequence[str] | None = None
+
+
+def kind_of(value: Any) -> str:
+    """Name the type of a value of a body, for errors."""
+    names = {
+        list: "an array",
+        dict: "an object",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+        EncodedFiles: "files",
+    }
+    return names.get(type(value), "a number")

@@ -38,6 +38,14 @@ def read_token(file: Path | None) -> str:
     return token
 
 
+def forget_token() -> None:
+    """Remove the token from the environment, which the processes of Ray would inherit.
+
+    To be called after the last step that may start this command again, and before Ray starts.
+    """
+    os.environ.pop(TOKEN_VARIABLE, None)
+
+
 def check_address(host: str, token: str) -> None:
     """Raise ValueError if other machines reach the address, and there is no token."""
     if not is_loopback(host) and not token:

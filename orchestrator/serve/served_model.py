@@ -6,12 +6,11 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from orchestrator.adaptation.predictions import Predictions
 from orchestrator.adaptation.predictor import Predictor
 from orchestrator.adaptation.user_tasks import UserTask
 from orchestrator.learner import Learner
+from orchestrator.serve.example_types import check_inputs, check_targets
 from orchestrator.serve.examples import EncodedFiles, Examples
 from orchestrator.serve.limits import Limits
 from orchestrator.serve.request_error import RequestError
@@ -30,6 +29,12 @@ class SupportSet:
 
     task: UserTask
     labels: Array | None
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The inputs, targets, and labels if there are any."""
+        labels = () if self.labels is None else (self.labels,)
+        return (self.task.support_inputs, self.task.support_targets, *labels)
 
     def as_bytes(self) -> bytes:
         """Pickle it, for a store of this service; see `from_bytes`."""
@@ -64,17 +69,20 @@ class ServedModel:
         Raises:
           RequestError, ValueError: they do not fit the model, or are too many.
         """
-        support, queries = self._inputs(examples.support, _SUPPORT), self.queries(examples)
-        return self._learner.task_of(support, self._targets(examples), queries)[0]
+        support = self._inputs(examples.support, _SUPPORT)
+        check_targets(examples.targets)
+        queries = self._inputs(examples.queries, _QUERY)
+        return self._learner.task_of(support, examples.targets, queries)[0]
 
     def support_set(self, examples: Examples) -> SupportSet:
         """Convert a support set. Raises as `task` does."""
         support = self._inputs(examples.support, _SUPPORT)
-        return SupportSet(*self._learner.task_of(support, self._targets(examples)))
+        check_targets(examples.targets)
+        return SupportSet(*self._learner.task_of(support, examples.targets))
 
-    def queries(self, examples: Examples) -> Any:
-        """Check queries, which `Learner` converts. Raises as `task` does."""
-        return self._inputs(examples.queries, _QUERY)
+    def queries(self, examples: Examples) -> Array:
+        """Convert queries. Raises as `task` does."""
+        return self._learner.read_inputs(self._inputs(examples.queries, _QUERY))
 
     def predict(self, tasks: Sequence[UserTask]) -> list[Predictions | None]:
         """Adapt to tasks of one `batch_key` and predict; None for one that diverged."""
@@ -92,15 +100,15 @@ class ServedModel:
         self._drop_graphs()
         return adapted
 
-    def ask(self, support: SupportSet, adapted: Adapted, queries: Any) -> Predictions:
-        """Predict with weights that are adapted already.
+    def ask(self, support: SupportSet, adapted: Adapted, queries: Array) -> Predictions:
+        """Predict `queries` with weights that are adapted already.
 
         Raises:
-          ValueError: the queries do not fit the model. NonFiniteError: predictions are not finite.
+          NonFiniteError: predictions are not finite.
         """
         learner = self._learner
         predictor = Predictor(learner, support.task, self.recipe, support.labels, adapted)
-        predictions = predictor.predictions(queries)
+        predictions = predictor.predictions_of(queries)
         self._drop_graphs()
         return predictions
 
@@ -120,32 +128,13 @@ class ServedModel:
         if self._learner.num_graphs > self._limits.graphs:
             self._learner = self._load()
 
-    def _targets(self, examples: Examples) -> Any:
-        if examples.targets is None:
-            raise RequestError(422, "the support set has no targets; give one for each input")
-        if isinstance(examples.targets, str | int | float | bool | dict):
-            raise RequestError(422, "the targets are no array; give one for each input")
-        return examples.targets
-
     def _inputs(self, inputs: Any, part: str) -> Any:
         if inputs is None:
             raise RequestError(422, f"there is no {part} set; give {part} with inputs")
-        number = _count(inputs)
-        if number > self._limits.examples:
-            raise RequestError(
-                422,
-                f"the {part} set has {number} examples; at most {self._limits.examples} are "
-                "allowed, send fewer",
-            )
         reader = self._learner.reader
+        check_inputs(inputs, part, self._limits.examples, reader.takes_paths)
         if isinstance(inputs, EncodedFiles):
             return reader.files(inputs.names, inputs.contents)
-        if reader.takes_paths and _holds_text(inputs):
-            raise RequestError(
-                422,
-                f"the inputs of the {part} set hold text; give arrays of numbers in [0, 1], or "
-                "send images as files (multipart/form-data)",
-            )
         return inputs
 
 
@@ -154,17 +143,3 @@ def batch_key(task: UserTask) -> Hashable:
     arrays = (task.support_inputs, task.support_targets, task.query_inputs)
     shapes = tuple((array.shape, str(array.dtype)) for array in arrays)
     return (*shapes, len(task.classes or ()))
-
-
-def _count(inputs: Any) -> int:
-    if isinstance(inputs, EncodedFiles):
-        return len(inputs.contents)
-    if isinstance(inputs, dict):
-        return max((_count(column) for column in inputs.values()), default=0)
-    return len(inputs) if isinstance(inputs, list | np.ndarray) else 0
-
-
-def _holds_text(inputs: Any) -> bool:
-    if isinstance(inputs, list):
-        return any(_holds_text(item) for item in inputs)
-    return isinstance(inputs, str)

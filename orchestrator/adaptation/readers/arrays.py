@@ -15,11 +15,11 @@ def as_numbers(values: Any, dtype: Any, what: str = "inputs") -> Array:
     Args:
       what: the name of the values in errors.
     Raises:
-      ValueError: they are not numbers, or their lengths differ.
+      ValueError: they are not numbers, or larger than any float, or their lengths differ.
     """
     try:
         numbers: Array = np.asarray(values, dtype)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what} are not an array of numbers ({error})") from None
     return numbers
 

@@ -72,10 +72,12 @@ class ImageReader(Reader):
         """Convert images in memory, or files.
 
         Args:
-          images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths.
+          images: float [n, H, W, C] as in training, uint8 [n, H, W(C)] of any size, or paths: a
+            list, a tuple, a column of a table. Keys of a dict are no paths.
         """
-        if not isinstance(images, np.ndarray) and all(isinstance(x, str | Path) for x in images):
-            return self.files([str(path) for path in images], _read_files(images))
+        paths = images.tolist() if getattr(images, "ndim", 0) == 1 else images
+        if isinstance(paths, list | tuple) and all(isinstance(x, str | Path) for x in paths):
+            return self.files([str(path) for path in paths], _read_files(paths))
         array = _as_array(images)
         if array.dtype == np.uint8:
             _check_uint8(array)
@@ -196,8 +198,8 @@ def _as_array(images: Any) -> Array:
             raise ValueError(f"of type {array.dtype}")
     except ValueError as error:
         raise ValueError(
-            f"inputs are neither an array of images [n, height, width, channels] nor paths "
-            f"({error})"
+            f"inputs are neither an array of images [n, height, width, channels] nor a list of "
+            f"paths ({error})"
         ) from None
     return array
 

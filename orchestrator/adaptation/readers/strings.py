@@ -1,5 +1,6 @@
 """Texts from memory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 _EXAMPLE = 'give a list of texts, such as ["one", "another"]'
@@ -13,6 +14,8 @@ def named_texts(texts: Any) -> dict[str, str]:
     """
     if isinstance(texts, str | bytes):
         raise ValueError(f"inputs are {texts[:40]!r}, a single text; {_EXAMPLE}")
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise ValueError(f"inputs are columns by name, not texts; {_EXAMPLE}")
     try:
         items = list(texts)
     except TypeError:

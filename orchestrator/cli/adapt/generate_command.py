@@ -80,7 +80,11 @@ def generate(
     prompt: Annotated[str, typer.Option(metavar="TEXT", help="How they begin.")] = "",
     temperature: Annotated[
         float,
-        typer.Option(min=0.0, help="0: the likeliest token; 1: as the model says; above: wilder."),
+        typer.Option(
+            min=0.0,
+            callback=options.finite,
+            help="0: the likeliest token; 1: as the model says; above: wilder.",
+        ),
     ] = 1.0,
     top_k: Annotated[
         int | None,

@@ -1,8 +1,9 @@
 """The service as an ASGI application, which needs no Ray."""
 
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -13,12 +14,13 @@ from starlette.routing import Route
 
 from orchestrator.serve.http import answers, page, service_metrics
 from orchestrator.serve.http.guard import Guard
+from orchestrator.serve.http.held_bodies import HeldBodies
 from orchestrator.serve.http.openapi import openapi
-from orchestrator.serve.http.request_body import read_examples
+from orchestrator.serve.http.request_body import read_body
 from orchestrator.serve.http.service_metrics import ServiceMetrics
 from orchestrator.serve.limits import Limits
 from orchestrator.serve.request_error import RequestError, request_error_of
-from orchestrator.serve.service import Service
+from orchestrator.serve.service import Read, Service
 
 LOG = logging.getLogger("metatrain.serve")
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -41,6 +43,7 @@ class Application:
         """
         self._service, self._limits, self._guard = service, limits, guard
         self._about, self._metrics = about, ServiceMetrics(replica)
+        self._bodies = HeldBodies(limits.held_bytes)
         posts: dict[str, Endpoint] = {
             "/predict": self._predict,
             "/adapt": self._adapt,
@@ -82,22 +85,30 @@ class Application:
 
         return answer
 
+    @contextlib.asynccontextmanager
+    async def _reading(self, request: Request) -> AsyncIterator[Read]:
+        """Return the function that reads the examples of a body; it is held within the context."""
+        with self._bodies.of_request() as count:
+            body = await read_body(request, self._limits.body_bytes, count)
+            yield lambda: body.examples(self._limits.examples)
+
     async def _predict(self, request: Request) -> Response:
         kind = answers.chosen_type(request.headers.get("accept", ""))
-        examples = await read_examples(request, self._limits)
-        predictions = await self._service.predict(examples)
-        table = answers.table_of(predictions, examples.names, by_inner_step=True)
+        async with self._reading(request) as read:
+            answer = await self._service.predict(read)
+        table = answers.table_of(*answer, by_inner_step=True)
         return Response(answers.encode(table, kind), media_type=kind)
 
     async def _ask(self, request: Request) -> Response:
         kind = answers.chosen_type(request.headers.get("accept", ""))
-        examples = await read_examples(request, self._limits)
-        predictions = await self._service.ask(request.path_params["key"], examples)
-        table = answers.table_of(predictions, examples.names, by_inner_step=False)
+        async with self._reading(request) as read:
+            answer = await self._service.ask(request.path_params["key"], read)
+        table = answers.table_of(*answer, by_inner_step=False)
         return Response(answers.encode(table, kind), media_type=kind)
 
     async def _adapt(self, request: Request) -> Response:
-        key, support = await self._service.keep(await read_examples(request, self._limits))
+        async with self._reading(request) as read:
+            key, support = await self._service.keep(read)
         return JSONResponse(
             {
                 "id": key,

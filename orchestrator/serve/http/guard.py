@@ -14,7 +14,7 @@ _LOCAL_NAMES = ("localhost", "ip6-localhost")
 
 
 def digest_of(token: str) -> str:
-    """Return the digest of a token, which replicas have in its place."""
+    """Return the digest of a token, which replicas have in its place (see `forget_token`)."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -34,7 +34,9 @@ class Guard:
 
     A page from elsewhere can have its own name resolved to 127.0.0.1, so that a browser on this
     machine asks the service for it. Then the header Host has that name: without a token, only names
-    of the loopback interface are answered.
+    of the loopback interface are answered. A page from elsewhere can also send a request to
+    127.0.0.1 itself. Then the header Origin has the page's address: without a token, only the
+    service's own page is answered, and whoever sends no Origin, as programs do.
     """
 
     def __init__(self, token_digest: str):
@@ -52,14 +54,10 @@ class Guard:
         Args:
           headers: a mapping with names in any case.
         Raises:
-          RequestError: it has no token, or a wrong one, or a wrong Host.
+          RequestError: it has no token, or a wrong one, or a wrong Host or Origin.
         """
         if not self._digest:
-            host = headers.get("host", "")
-            if not is_loopback(_without_port(host)):
-                raise RequestError(
-                    403, f"Host: {host} is not this machine; ask for 127.0.0.1 or localhost"
-                )
+            _check_from_here(headers.get("host", ""), headers.get("origin"))
             return
         if path in OPEN_PATHS:
             return
@@ -72,6 +70,18 @@ class Guard:
                 f"the token {what}; send the header Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": "Bearer"},
             )
+
+
+def _check_from_here(host: str, origin: str | None) -> None:
+    if not is_loopback(_without_port(host)):
+        raise RequestError(403, f"Host: {host} is not this machine; ask for 127.0.0.1 or localhost")
+    own = [f"{scheme}://{host}".lower() for scheme in ("http", "https")]
+    if origin is not None and origin.lower() not in own:
+        raise RequestError(
+            403,
+            f"Origin: {origin} is another page than this service's own at http://{host}; have the "
+            "service started with a token, and send it",
+        )
 
 
 def _without_port(host: str) -> str:

@@ -78,14 +78,14 @@ _ERROR = {
 _ERRORS = {
     "400": "the body is not what its type says",
     "401": "no token, or a wrong one",
-    "403": "without a token: the header Host names another machine",
+    "403": "without a token: the header Host names another machine, or Origin another page",
     "406": "the header Accept allows no type of answer",
     "408": "the body took too long to arrive",
-    "413": "the body is too large",
+    "413": "the body is too large, or a support set for all that are kept",
     "415": "a type of body that is not read",
     "422": "examples that do not fit the model",
     "500": "the service failed; the same request may be sent again",
-    "503": "too many requests wait; send it again after Retry-After seconds",
+    "503": "too many or too large requests wait; send it again after Retry-After seconds",
 }
 _GONE = {"404": "there is no such id", "410": "the id expired, or made room for others"}
 

@@ -61,8 +61,9 @@ def serving(source: Artefact, settings: ReplicaSettings, options: ServerOptions)
         check_cpus(options.replicas, ray.cluster_resources().get("CPU", 0))
         name = f"store-{secrets.token_hex(8)}"
         store = start_store(name, PackedArtefact.of(source), settings.limits)
-        _start(options)
         try:
+            # What a start leaves that fails or is interrupted would outlive us on a cluster.
+            _start(options)
             _deploy(name, source, settings, options)
             yield
         finally:

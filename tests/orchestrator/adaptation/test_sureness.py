@@ -43,6 +43,17 @@ def test_an_interval_is_the_threshold_times_the_deviation_around_the_value():
         np.testing.assert_array_equal(predictor.is_unknown(inputs, asked), expected)
 
 
+def test_predictions_by_another_recipe_have_nothing_that_was_calibrated_for_the_runs_own():
+    _, inputs, _ = adapted_to_a_test_task(gaussian())
+    support_x, support_y, *_ = episode_of(gaussian())
+    learner = learner_of(gaussian())
+    own = learner.adapt(support_x, support_y).predictions(inputs).sureness
+    assert own.intervals is not None
+    for other in ({"inner_lr": learner.recipe.inner_lr / 2}, {"inner_steps": 7}):
+        predictor = learner.adapt(support_x, support_y, **other)
+        assert predictor.predictions(inputs).sureness is None
+
+
 def test_a_set_holds_the_classes_that_are_probable_enough(pictures):
     predictor, inputs, _ = adapted_to_a_test_task(pictures)
     source = artefact.load(str(run_of(pictures)))

@@ -5,7 +5,9 @@ import pyarrow as pa
 import pytest
 
 from orchestrator.serve.examples import EncodedFiles
+from orchestrator.serve.http.bodies import arrow_body
 from orchestrator.serve.http.bodies.arrow_body import read_arrow
+from orchestrator.serve.http.bodies.arrow_types import check_sizes
 from orchestrator.serve.request_error import RequestError
 
 PARTS = ["support", "support", "query"]
@@ -85,6 +87,45 @@ def test_what_is_no_example_is_refused(made, status, line):
         read_arrow(content, 10)
     assert raised.value.status == status
     assert line in raised.value.line
+
+
+EMPTY = [pa.struct([]), pa.null(), pa.list_(pa.int8(), 0), pa.bool_(), pa.list_view(pa.int8())]
+
+
+@pytest.mark.parametrize("inner", [*EMPTY, pa.large_list(pa.int8()), pa.map_(pa.int8(), pa.int8())])
+@pytest.mark.parametrize("name", ["input", "target", "feature"])
+def test_lists_of_what_takes_no_bytes_are_refused_before_rows_are_chosen(inner, name, monkeypatch):
+    def choose(table, part):
+        raise AssertionError("rows were chosen")
+
+    monkeypatch.setattr(arrow_body, "_of_part", choose)
+    column = pa.array([[]] * 3, pa.list_(inner))
+    made = pa.table({"part": PARTS, "target": list("abc")} | {name: column})
+    for nested in (made, made.set_column(0, "part", column)):
+        with pytest.raises(RequestError, match="numbers, lists of numbers, texts or binary"):
+            read_arrow(stream(nested), 10)
+
+
+@pytest.mark.parametrize("inner", EMPTY)
+def test_a_column_that_is_not_read_is_not_looked_at(inner):
+    made = table(input=[1.0, 2.0, 3.0], other=pa.array([[]] * 3, pa.list_(inner)))
+    assert read_arrow(stream(made), 10).queries.tolist() == [3.0]
+
+
+def test_a_stream_cannot_hold_fewer_bytes_than_the_numbers_that_it_declares():
+    kind = pa.list_(pa.list_(pa.int8(), 4), 100)
+    schema = pa.schema([("input", kind)])
+    check_sizes(schema, 3, 1200)
+    line = "column 'input' declares 1200 numbers, but the body has 1199 bytes"
+    with pytest.raises(RequestError, match=line):
+        check_sizes(schema, 3, 1199)
+    huge = pa.schema([("input", pa.list_(pa.list_(pa.int8(), 2**31 - 1), 2**31 - 1))])
+    check_sizes(huge, 0, 100)
+    with pytest.raises(RequestError, match="write all of them"):
+        check_sizes(huge, 1, 100)
+    tensor = pa.schema([("input", pa.fixed_shape_tensor(pa.int8(), [20, 20]))])
+    with pytest.raises(RequestError, match="declares 1200 numbers"):
+        check_sizes(tensor, 3, 1199)
 
 
 def test_an_empty_table_holds_nothing():

@@ -5,6 +5,7 @@ import json
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from small_images import picture, png
 from small_service import (
@@ -38,6 +39,14 @@ def json_of(support=None, query=None, **more):
 
 def raw(content, headers=JSON):
     return {"content": content, "headers": headers}
+
+
+def deep(key, opening, closing, depth):
+    """A body whose support set has so deep a value."""
+    value = opening * depth + "1" + closing * depth
+    other = {"inputs": "targets", "targets": "inputs"}[key]
+    support = f'{{"{key}": {value}, "{other}": [1]}}'
+    return raw(f'{{"support": {support}, "query": {{"inputs": [1]}}}}'.encode())
 
 
 # name -> path, what is sent, status, what the line says
@@ -91,7 +100,52 @@ REFUSED = {
         422,
         r"inputs have shape \[1, 2\], the model takes \[n, 1\]",
     ),
-    "a number": ("/predict", json_of(query={"inputs": 3}), 422, "inputs have shape"),
+    "a number": (
+        "/predict",
+        json_of(query={"inputs": 3}),
+        422,
+        "inputs of the query set are a number; give an array",
+    ),
+    "columns": ("/predict", json_of(query={"inputs": {"x": [1]}}), 422, "not an array of numbers"),
+    "columns of columns": (
+        "/predict",
+        json_of(query={"inputs": {"x": {"y": [1]}}}),
+        422,
+        "column 'x', are an object",
+    ),
+    "too many in a column": (
+        "/predict",
+        json_of(query={"inputs": {"x": [], "y": [1] * 21}}),
+        422,
+        "has 21 examples; at most 20",
+    ),
+    "more digits than a float": (
+        "/predict",
+        raw(json.dumps(BODY).replace("0.5", "9" * 400).encode()),
+        422,
+        "inputs are not an array of numbers",
+    ),
+    "a target of more digits": (
+        "/predict",
+        raw(json.dumps(BODY).replace("0.3", "9" * 400).encode()),
+        422,
+        "targets are not an array of numbers",
+    ),
+    "deep inputs": ("/predict", deep("inputs", "[", "]", 900), 422, "inputs .* nested too deeply"),
+    "deep targets": ("/predict", deep("targets", "[", "]", 900), 422, "targets .* too deeply"),
+    "deep objects": ("/predict", deep("inputs", '{"a":', "}", 180), 422, "are an object"),
+    "text in an inner array": (
+        "/predict",
+        json_of(query={"inputs": [["1"], ["2"]]}),
+        422,
+        "hold texts in inner arrays",
+    ),
+    "a long class": (
+        "/predict",
+        json_of({"inputs": [1, 2], "targets": ["a", "b" * 1001]}),
+        422,
+        "text of 1001 characters; at most 1000",
+    ),
     "text": (
         "/predict",
         json_of(query={"inputs": ["/etc/passwd"]}),
@@ -185,11 +239,43 @@ def test_classes_that_the_model_cannot_tell_apart_are_refused(image_zip, image_c
         assert "must be in [0, 1]" in line({"inputs": ints, "targets": list("abca")})
         paths = line({"inputs": ["/etc/passwd", "b.png"], "targets": ["a", "b"]})
         assert "hold text; give arrays of numbers in [0, 1], or send images as files" in paths
+        assert "hold text" in line({"inputs": [["/etc/passwd"]], "targets": ["a"]})
+        for one in (3, True, None, "/etc/passwd"):
+            assert "inputs" in line({"inputs": one, "targets": ["a", "b"]})
         files = [("support:a", ("a.png", png(picture(0, 0)))), ("support:b", ("b.png", b"no"))]
         both = line(None, files=[*files, ("query", ("q.png", b""))])
         assert "b.png" in both
         many = [("support:a", ("a.png", b"x"))] * 5
         assert "'support:' is unknown" in line(None, files=[("support:", b"x"), *many])
+
+
+def test_no_name_of_a_column_is_a_file_of_the_service(image_zip, image_cache, tmp_path):
+    names = []
+    for kind in range(2):
+        file = tmp_path / f"{kind}.png"
+        file.write_bytes(png(picture(0, kind)))
+        names.append(str(file))
+    columns = {name: [0.0, 0.0] for name in names}
+    query = {"inputs": columns}
+    images = as_lists(np.stack([picture(i, 0, size=16) for i in range(2)])[..., None] / 255)
+    good = {"inputs": images, "targets": ["a", "b"]}
+    table = pa.table({"part": ["support"] * 2 + ["query"] * 2, "target": list("abab")})
+    for name in names:
+        table = table.append_column(name, pa.array([0.0] * 4))
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    with asking(application_of(pictures(image_zip, image_cache))) as client:
+        key = client.post("/adapt", json={"support": good}).json()["id"]
+        answers = [
+            client.post("/predict", json={"support": {**good, "inputs": columns}, "query": query}),
+            client.post("/predict", json={"support": good, "query": query}),
+            client.post(f"/predict/{key}", json={"query": query}),
+            client.post("/predict", content=sink.getvalue().to_pybytes(), headers=ARROW),
+        ]
+    for answer in answers:
+        assert answer.status_code == 422, answer.text
+        assert "are an object of columns; give arrays of numbers in [0, 1]" in line_of(answer)
 
 
 def test_an_error_of_ours_tells_nothing_of_this_machine(client, monkeypatch, caplog):

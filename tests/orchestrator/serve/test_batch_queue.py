@@ -3,6 +3,7 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
 from orchestrator.serve.batch_queue import BatchQueue
@@ -25,15 +26,22 @@ class Computer:
         return [ValueError(item) if item == "diverged" else item.upper() for item in items]
 
 
-def run(jobs, most_waiting=100, most_together=4, meanwhile=None):
-    """Submit a first job, and while it is computed the others: all results, and the batches."""
+def run(jobs, most_waiting=100, most_together=4, meanwhile=None, most_bytes=100, holds=None):
+    """Submit a first job, and while it is computed the others: all results, and the batches.
+
+    holds: item -> arrays.
+    """
     computer = Computer()
 
     async def submit_all():
-        queue = BatchQueue(most_waiting, most_together)
+        queue = BatchQueue(most_waiting, most_together, most_bytes)
         tasks = [asyncio.create_task(queue.submit(computer, "first"))]
         await asyncio.to_thread(computer.first_came.wait)
-        tasks += [asyncio.create_task(queue.submit(computer, item, key)) for item, key in jobs]
+        of = holds or {}
+        tasks += [
+            asyncio.create_task(queue.submit(computer, item, key, of.get(item, ())))
+            for item, key in jobs
+        ]
         await asyncio.sleep(0)
         if meanwhile:
             meanwhile(tasks)
@@ -84,10 +92,22 @@ def test_too_many_that_wait_are_refused_and_told_when_to_come_again():
     assert len(batches) == 2
 
 
+def test_too_large_ones_that_wait_are_refused_too():
+    a, b, c = np.zeros(60, np.int8), np.zeros(40, np.int8), np.array(["x" * 51], object)
+    many = np.zeros(1000, np.int8)
+    jobs = [(name, None) for name in "abcde"]
+    results, _ = run(jobs, holds={"a": [a], "b": [a, b], "c": [a, c], "d": [b, a], "e": [many]})
+    assert [results[0], results[1], results[3]] == ["A", "B", "D"]  # what two hold counts once
+    for refused in (results[2], results[4]):
+        assert (refused.status, refused.headers) == (503, {"Retry-After": "1"})
+        assert "hold 9.54e-05 MiB, and with this one more than the 9.5" in refused.line
+    assert run(jobs[4:], holds={"e": [many]})[0] == ["E"]  # a single one may be larger
+
+
 @pytest.mark.parametrize("key", [None, 1])
 def test_it_begins_again_after_it_was_empty(key):
     async def twice():
-        queue = BatchQueue(4, 4)
+        queue = BatchQueue(4, 4, 100)
         one = await queue.submit(lambda items: items, "a", key)
         other = await queue.submit(lambda items: items, "b", key)
         assert queue.num_waiting == 0

@@ -3,7 +3,7 @@
 import pytest
 from small_service import BODY, application_of, asking, line_of, numbers, rows_of
 
-from orchestrator.serve.http.guard import digest_of, is_loopback
+from orchestrator.serve.http.guard import Guard, digest_of, is_loopback
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -61,6 +61,33 @@ def test_without_a_token_a_page_with_a_name_for_this_machine_gets_nothing(host):
         assert "is not this machine; ask for 127.0.0.1 or localhost" in line_of(response)
         for name in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
             assert client.get("/model", headers={"Host": name}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["http://evil.example", "null", "", "http://127.0.0.1:3000", "http://localhost", "file://"],
+)
+def test_without_a_token_another_page_gets_nothing(origin):
+    with asking(application_of(numbers())) as client:
+        for path in ("/predict", "/adapt", "/predict/abc"):
+            response = client.post(
+                path, json=BODY, headers={"Host": "127.0.0.1:8000", "Origin": origin}
+            )
+            assert response.status_code == 403
+            assert "is another page than this service's own" in line_of(response)
+        assert client.get("/model", headers={"Origin": origin}).status_code == 403
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "LOCALHOST:80"])
+def test_the_services_own_page_is_answered(scheme, host):
+    guard = Guard("")
+    guard.check("/predict", {"host": host, "origin": f"{scheme}://{host.lower()}"})
+
+
+def test_with_a_token_the_token_is_enough(secured):
+    headers = {**bearer(TOKEN), "Origin": "https://pages.example"}
+    rows_of(secured.post("/predict", json=BODY, headers=headers))
 
 
 @pytest.mark.parametrize(

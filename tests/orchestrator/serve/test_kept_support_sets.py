@@ -1,5 +1,6 @@
 """POST /adapt and /predict/ID: a support set that is kept, and what becomes of it."""
 
+import numpy as np
 import pytest
 from small_service import (
     BODY,
@@ -13,8 +14,12 @@ from small_service import (
     rows_of,
 )
 
+from orchestrator.adaptation.user_tasks import UserTask
+from orchestrator.serve.adapted_cache import AdaptedCache
 from orchestrator.serve.limits import Limits
+from orchestrator.serve.served_model import SupportSet
 from orchestrator.serve.support_store import SupportStore
+from workers.wire.protocol import Adapted
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -105,6 +110,38 @@ def test_the_one_asked_longest_ago_makes_room_and_the_answer_says_so(limit):
         rows_of(ask(client, keys[0]))
         rows_of(ask(client, last))
     assert store.num_kept == 2
+
+
+def test_a_support_set_that_is_larger_than_all_that_may_be_kept_is_refused_and_drops_no_other():
+    store = SupportStore(Limits())
+    with asking(application_of(numbers(), store=store)) as client:
+        keep(client)
+    limits = Limits(kept_bytes=store.num_bytes)
+    store = SupportStore(limits)
+    with asking(application_of(numbers(), limits, store=store)) as client:
+        key = keep(client)
+        many = {"inputs": [0.5] * 40, "targets": [1] * 40}
+        response = client.post("/adapt", json={"support": many})
+        assert response.status_code == 413, response.text
+        assert "all that are kept may take" in line_of(response)
+        rows_of(ask(client, key))
+        rows_of(client.post("/predict", json={"support": many, "query": QUERY}))
+
+
+def test_the_cache_of_weights_counts_texts_whole():
+    def support_of(text):
+        task = UserTask(
+            "", ["a"], np.array([text], object), np.zeros(1, np.int32), np.zeros(0), None, None
+        )
+        return SupportSet(task, np.array(["a"], object))
+
+    weights = Adapted(np.zeros(10, np.float32), np.zeros(0, np.float32))
+    cache = AdaptedCache(3000)
+    cache.put("short", support_of("x"), weights)
+    cache.put("long", support_of("x" * 2000), weights)
+    assert cache.get("short") is not None
+    cache.put("other", support_of("y" * 2000), weights)
+    assert [key for key in ("short", "long", "other") if cache.get(key)] == ["short", "other"]
 
 
 def test_a_store_remembers_what_is_gone_and_its_size(monkeypatch):

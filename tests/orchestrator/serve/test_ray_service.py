@@ -114,6 +114,16 @@ def test_nothing_of_it_listens_beyond_this_machine(server):
     assert listening
 
 
+def test_replicas_and_their_parents_do_not_have_the_token(server):
+    (process,) = server.replicas()
+    seen = 0
+    while process not in (0, 1, server.process.pid):
+        assert TOKEN.encode() not in Path(f"/proc/{process}/environ").read_bytes()
+        status = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        process, seen = int(status[1]), seen + 1
+    assert seen
+
+
 def test_a_killed_replica_loses_no_request_that_is_sent_again(server):
     key = server.ask_until_answered("/adapt", {"support": SUPPORT})[0]["id"]
     expected = server.ask_until_answered("/predict", BODY)[0]

@@ -1,6 +1,7 @@
 """`metatrain serve`: what it refuses before anything starts."""
 
 import importlib.util
+import os
 import socket
 
 import pytest
@@ -9,7 +10,10 @@ from small_configs import navigation
 from small_learners import run_of
 from small_service import numbers
 
-from orchestrator.serve.listening import TOKEN_VARIABLE, read_token
+from orchestrator.cli import serve_command
+from orchestrator.serve.listening import TOKEN_VARIABLE as VARIABLE
+from orchestrator.serve.listening import read_token
+from workers.execution.isa import RestartNeededError
 
 pytestmark = pytest.mark.usefixtures("shared_runners")
 
@@ -19,7 +23,7 @@ TOKEN = "correct-horse-battery"
 @pytest.fixture
 def refused(capsys, monkeypatch):
     """The line that a command is refused with."""
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
 
     def run(*words, port=18080):
         code, out, err = metatrain(capsys, monkeypatch, "serve", *words, "--port", port)
@@ -34,7 +38,7 @@ def test_an_address_that_others_reach_needs_a_token(refused, monkeypatch, tmp_pa
         line = refused("runs/none", "--host", host)
         assert f"--host {host}: other machines reach this address; give a token" in line
         assert "--token-file FILE" in line
-    monkeypatch.setenv(TOKEN_VARIABLE, TOKEN)
+    monkeypatch.setenv(VARIABLE, TOKEN)
     assert "holds no run" in refused(tmp_path, "--host", "0.0.0.0")
 
 
@@ -56,14 +60,14 @@ def test_a_token_must_be_long_and_visible_and_is_never_shown(content, refused, t
 
 
 def test_the_token_is_in_a_file_or_in_the_environment(tmp_path, monkeypatch):
-    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     assert read_token(None) == ""
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     assert read_token(tmp_path / "token") == TOKEN
-    monkeypatch.setenv(TOKEN_VARIABLE, f"{TOKEN}-2")
+    monkeypatch.setenv(VARIABLE, f"{TOKEN}-2")
     assert read_token(None) == f"{TOKEN}-2"
     assert read_token(tmp_path / "token") == TOKEN
-    monkeypatch.setenv(TOKEN_VARIABLE, "")
+    monkeypatch.setenv(VARIABLE, "")
     with pytest.raises(ValueError, match="METATRAIN_SERVE_TOKEN holds 0 characters"):
         read_token(None)
 
@@ -76,6 +80,44 @@ def test_settings_of_adapting_are_checked_first(refused):
     run = run_of(numbers())
     assert "inner_lr = -1; it must be above 0" in refused(run, "--inner-lr", "-1")
     assert "statistics = 'support': the model has" in refused(run, "--statistics", "support")
+
+
+@pytest.mark.parametrize("option", ["--keep-for", "--max-body", "--max-growth"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-inf", "1e300"])
+def test_sizes_and_times_are_finite(option, value, refused):
+    assert f"Invalid value for '{option}'" in refused("runs/none", option, value)
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What the environment has as the token when the service starts: a list."""
+    seen = []
+    monkeypatch.setattr(serve_command, "_serve", lambda *_: seen.append(os.environ.get(VARIABLE)))
+    return seen
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_the_token_does_not_stay_in_the_environment(in_file, served, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, TOKEN)
+    (tmp_path / "token").write_text(TOKEN)
+    file = ["--token-file", tmp_path / "token"] if in_file else []
+    words = ["serve", run_of(numbers()), *file, "--port", 18080]
+    assert metatrain(capsys, monkeypatch, *words)[0] == 0
+    assert served == [None]
+
+
+def test_a_command_that_starts_again_for_other_instructions_still_has_the_token(
+    served, monkeypatch
+):
+    def open_run(*_):
+        raise RestartNeededError("", {})
+
+    monkeypatch.setenv(VARIABLE, TOKEN)
+    monkeypatch.setattr("orchestrator.cli.adapt.sources.open_run", open_run)
+    with pytest.raises(RestartNeededError):
+        serve_command.serve("runs/none", port=18080)
+    assert os.environ[VARIABLE] == TOKEN
+    assert not served
 
 
 def test_without_the_extra_it_says_how_to_install_it(refused, monkeypatch):

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from orchestrator.serve.examples import EncodedFiles, Examples
 from orchestrator.serve.http.bodies.arrow_message import refuse_unbounded
+from orchestrator.serve.http.bodies.arrow_types import ALLOWED, check_sizes, check_type
 from orchestrator.serve.request_error import RequestError
 
 TYPE = "application/vnd.apache.arrow.stream"
@@ -42,20 +43,32 @@ def _table(content: bytes, most_rows: int) -> Any:
     try:
         refuse_unbounded(content)
         with pa.ipc.open_stream(content) as stream:
+            schema = _used(stream.schema)
             batches = list(stream)
             table = pa.Table.from_batches(batches, stream.schema)
         if len(table) > most_rows:
             raise RequestError(
                 422, f"the table has {len(table)} rows; at most {most_rows} are allowed"
             )
+        check_sizes(schema, len(table), len(content))
+        table = table.select(schema.names)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise RequestError(
             400, f"the body is not an Arrow IPC stream ({error}); write one by pyarrow.ipc"
         ) from None
-    if len(set(table.column_names)) < len(table.column_names):
-        raise RequestError(422, "the table has two columns of one name; give each its own")
     return table
+
+
+def _used(schema: Any) -> Any:
+    """Return the columns that are read, after a check of their types."""
+    if len(set(schema.names)) < len(schema.names):
+        raise RequestError(422, "the table has two columns of one name; give each its own")
+    others = [_INPUT] if _INPUT in schema.names else schema.names
+    used = pa.schema([field for field in schema if field.name in (_PART, _TARGET, *others)])
+    for field in used:
+        check_type(field.type, field.name)
+    return used
 
 
 def _of_part(table: Any, part: str) -> Any:
@@ -98,7 +111,7 @@ def _values(column: Any, name: str) -> Any:
     shape = [len(values)]
     if isinstance(values, pa.ExtensionArray):
         if not isinstance(values.type, pa.FixedShapeTensorType):
-            raise RequestError(422, f"the column {name!r} is {values.type}; {_ALLOWED}")
+            raise RequestError(422, f"the column {name!r} is {values.type}; {ALLOWED}")
         return _numbers(values, name, values.to_numpy_ndarray)
     while pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type):
         lengths = pc.unique(pc.list_value_length(values)).to_pylist()
@@ -119,11 +132,8 @@ def _values(column: Any, name: str) -> Any:
     return _numbers(values, name, lambda: values.to_numpy(zero_copy_only=False)).reshape(shape)
 
 
-_ALLOWED = "numbers, lists of numbers, texts or binary (files) are allowed"
-
-
 def _numbers(values: Any, name: str, convert: Any) -> Any:
     kind = values.type.value_type if isinstance(values, pa.ExtensionArray) else values.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise RequestError(422, f"the column {name!r} is {values.type}; {_ALLOWED}")
+        raise RequestError(422, f"the column {name!r} is {values.type}; {ALLOWED}")
     return np.asarray(convert())

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from orchestrator.serve.examples import Examples
+from orchestrator.serve.examples import Examples, kind_of
 from orchestrator.serve.request_error import RequestError
 
 TYPE = "application/json"
@@ -52,7 +52,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _check_keys(value: Any, allowed: Mapping[str, Any] | Sequence[str], what: str) -> None:
     if not isinstance(value, dict):
         raise RequestError(
-            422, f"{what} is {_kind(value)}; an object with the keys {_keys(allowed)} is needed"
+            422, f"{what} is {kind_of(value)}; an object with the keys {_keys(allowed)} is needed"
         )
     for key in value:
         if key not in allowed:
@@ -61,8 +61,3 @@ def _check_keys(value: Any, allowed: Mapping[str, Any] | Sequence[str], what: st
 
 def _keys(keys: Mapping[str, Any] | Sequence[str]) -> str:
     return ", ".join(map(repr, keys))
-
-
-def _kind(value: Any) -> str:
-    names = {list: "an array", str: "text", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -2,6 +2,7 @@ import io
 import json
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -136,6 +137,15 @@ def test_images_are_made_what_the_runs_own_were_and_it_is_said(tmp_path):
     )
 
 
+@pytest.mark.parametrize("column", [list, tuple, np.array, pd.Series])
+def test_a_column_of_paths_names_files_and_keys_of_a_dict_do_not(tmp_path, column):
+    write_folder(tmp_path, {"a.png": png(picture(1, 0))})
+    inputs = reader().inputs(column([str(tmp_path / "a.png")]))
+    np.testing.assert_allclose(inputs[0, ..., 0] * 255, picture(1, 0), rtol=1e-5)
+    with pytest.raises(ValueError, match="inputs"):
+        reader().inputs({str(tmp_path / "a.png"): 0})
+
+
 def test_a_class_without_an_image_is_told(tmp_path):
     write_folder(tmp_path, PICTURES)
     (tmp_path / "c").mkdir()
@@ -258,3 +268,13 @@ def test_the_size_and_the_colours_are_those_of_the_model_where_the_data_decided(
         str(tmp_path), "support", Columns()
     )
     assert examples.inputs.shape[1:] == (8, 8, 3)
+
+
+def test_only_a_list_or_tuple_of_paths_names_files(tmp_path):
+    file = tmp_path / "a.png"
+    file.write_bytes(PICTURES["a/0.png"])
+    for paths in ([file], (str(file),)):
+        assert reader().inputs(paths).shape == (1, 8, 8, 1)
+    for other in ({str(file): [0.0]}, {str(file)}, 3, True, str(file), iter([str(file)])):
+        with pytest.raises(ValueError, match=r"nor a list of paths|inputs have shape"):
+            reader().inputs(other)

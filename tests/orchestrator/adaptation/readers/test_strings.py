@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 
 from orchestrator.adaptation.readers.strings import named_texts
@@ -17,6 +18,8 @@ def test_texts_are_named_by_their_place():
         (["one", ""], r"inputs\[1\] is ''; texts are needed, none of them empty"),
         (["one", " \n"], r"inputs\[1\] is ' \\n'; texts are needed"),
         (["one", None], r"inputs\[1\] is None; texts are needed"),
+        ({"one": 1, "two": 2}, "inputs are columns by name, not texts; give a list of texts"),
+        (pd.DataFrame({"one": ["a"]}), "inputs are columns by name"),
         (["a\ud83d"], r"inputs\[0\] holds '\\ud83d', half of a character; read the text as UTF-8"),
     ],
 )
