@@ -28,7 +28,8 @@ class SignalData:
         """
         self.settings = settings
         path = find_source(settings.path)
-        signals = read_signals(path, Wanted.by(settings))
+        self._left_out: list[str] = []
+        signals = read_signals(path, Wanted.by(settings), self._left_out)
         self.recordings = Recordings.of(path.name, signals, settings.rate)
         self.windows = Windows.cut(self.recordings, settings)
         self.ids = self.windows.content_ids(self.recordings.values)
@@ -82,14 +83,15 @@ class SignalData:
         }
 
     def notes(self) -> list[str]:
-        """Signals that are left out."""
+        """Files, columns and signals that are left out."""
         if not (short := self.windows.short):
-            return []
+            return self._left_out
         named = ", ".join(map(str, short[:_MOST_SHORT]))
         more = ", ..." if len(short) > _MOST_SHORT else ""
         return [
+            *self._left_out,
             f"{len(short)} signal{' is' if len(short) == 1 else 's are'} shorter than a window and "
-            f"left out: {named}{more} (task.short_signals)"
+            f"left out: {named}{more} (task.short_signals)",
         ]
 
     def told(self, example: int) -> str:
