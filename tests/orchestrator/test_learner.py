@@ -1,5 +1,6 @@
 """Adapting a trained run to examples in Python: its predictions, and refused inputs."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,7 @@ def test_other_statistics_are_for_batch_normalization():
         learner_of(sinusoid(), statistics="support")
 
 
-def test_a_changed_model_is_not_adapted(tmp_path):
+def test_a_changed_model_is_not_adapted(tmp_path, monkeypatch):
     module = Path(__file__).parents[1] / "fakes/tasks" / "user_models.py"
     (tmp_path / "own_models.py").write_text(module.read_text())
     config = sinusoid(
@@ -185,6 +186,7 @@ def test_a_changed_model_is_not_adapted(tmp_path):
     run = run_of(config)
     assert Learner.load(run)
     (tmp_path / "own_models.py").write_text(module.read_text() + "\n# edited\n")
+    monkeypatch.delitem(sys.modules, "own_models")  # as in another process
     with pytest.raises(ValueError, match="own_models:frozen has changed since the run was trained"):
         Learner.load(run)
 

@@ -13,7 +13,7 @@ import numpy as np
 from workers.execution import runtime
 from workers.models.model import Model
 from workers.models.user_source import Source, check_name, find_file, import_module, load_model
-from workers.user_code.modules import digest_of_files
+from workers.user_code.files import digest_of_files
 from workers.wire.protocol import Array
 
 if TYPE_CHECKING:  # Keras is imported once TensorFlow has started

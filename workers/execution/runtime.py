@@ -2,6 +2,7 @@
 
 import contextlib
 import glob
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -94,7 +95,13 @@ def count_gpus() -> float:
     """Count the visible GPUs of this machine, without starting anything."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     count = len(glob.glob("/dev/nvidia[0-9]*"))
-    return min(count, len([i for i in visible.split(",") if i])) if visible is not None else count
+    if visible is None:
+        return count
+    # CUDA ignores the first entry that is no device, such as -1, and all that follow.
+    listed = itertools.takewhile(
+        lambda i: not i.startswith("-"), map(str.strip, visible.split(","))
+    )
+    return min(count, len([i for i in listed if i]))
 
 
 def gpus_of_tensorflow() -> list[str]:

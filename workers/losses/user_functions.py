@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from workers.settings.losses.loss_settings import LossSettings
-from workers.user_code.modules import digest_of_files, find, import_module, own_names
+from workers.user_code.files import digest_of_files
+from workers.user_code.modules import find, import_module, own_names
 
 if TYPE_CHECKING:
     import tensorflow as tf

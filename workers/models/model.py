@@ -70,6 +70,15 @@ class Model(Record):
         place="here",
     )
 
+    @model_validator(mode="after")
+    def _has_no_statistics(self) -> Self:
+        if getattr(type(self), "normalization", "") == "none" and self.statistics != "batch":
+            raise ValueError(
+                f"model.statistics = {self.statistics!r} is for batch normalization, which "
+                f"model.kind = {self.kind!r} has not; unset it"
+            )
+        return self
+
     @field_validator("folder")
     @classmethod
     def _absolute(cls, value: str, info: ValidationInfo) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from workers.models.model import Model
 from workers.models.user_source import Source, first_line, import_module, load_model
 from workers.settings.inputs import EVERYTHING
 from workers.settings.section import setting
+from workers.user_code.files import files_of
 
 if TYPE_CHECKING:
     import keras
@@ -94,13 +93,22 @@ class KerasModel(Model):
             )
 
     def digest(self, model: FunctionalModel) -> str:
-        """Compute the sha256 of the source's file and of the weights that are not trained."""
-        path, name = self._source.file, self._source.module
-        if name is not None:
-            file = inspect.getsourcefile(import_module(name, self._source))
-            path = Path(file) if file else None
-        content = path.read_bytes() if path is not None else b""
-        return hashlib.sha256(content + model.frozen_sha256().encode()).hexdigest()
+        """Compute the sha256 of the source and of the weights that are not trained.
+
+        Of the source's file, and of those of its imports and of the modules of `folder` that they
+        use.
+        """
+        name = self._source.module
+        names = [*([] if name is None else [name]), *self.imports]
+        modules = [import_module(each, self._source) for each in names]
+        files = files_of(modules, self.folder)
+        if self._source.file is not None:
+            files.insert(0, self._source.file)
+        total = hashlib.sha256(files[0].read_bytes() if files else b"")
+        total.update(model.frozen_sha256().encode())
+        for file in files[1:]:
+            total.update(hashlib.sha256(file.read_bytes()).digest())
+        return total.hexdigest()
 
     def trusted(self) -> Self:
         """See `Model.trusted`."""

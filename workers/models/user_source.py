@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workers.wire.import_path import refuse_namesakes
+from workers.user_code import modules
 from workers.wire.packed_inputs import PackedShape
 
 if TYPE_CHECKING:
@@ -132,41 +130,23 @@ def import_module(name: str, source: Source) -> Any:
     """Import a module, first from the folder of the source.
 
     Raises:
-      ValueError: the module cannot be imported, or changes Keras for the whole process.
+      ValueError: see `workers.user_code.modules`; or it changes Keras for the whole process.
     """
     from workers.models.keras_defaults import changed_defaults
 
-    refuse_namesakes([source.folder])
-    if source.folder not in sys.path:
-        sys.path.insert(0, source.folder)
-    module = _imported(name, source)
+    missing = (
+        f"{source}: there is no module {name!r} in {source.folder} or among the installed "
+        "packages; set model.folder to its folder"
+    )
+    module = modules.import_module(name, source.folder, "model", missing)
     # Models that are built later would not have the change: the module is imported once.
     if changed := _CHANGES.setdefault(name, changed_defaults()):
         raise ValueError(
-            f"the module {name} of [model] sets keras.config's {', '.join(changed)} for the whole "
-            "process when it is imported; set dtype or data_format on the layers instead, or "
+            f"the module {name!r} of [model] sets keras.config's {', '.join(changed)} for the "
+            "whole process when it is imported; set dtype or data_format on the layers instead, or "
             "change it in the function that builds the model"
         )
     return module
-
-
-def _imported(name: str, source: Source) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"the module {name} of [model] needs {error.name!r}, which is not installed"
-            ) from error
-        raise ValueError(
-            f"{source}: there is no module {name!r} in {source.folder} "
-            "or among the installed packages; set model.folder to its folder"
-        ) from None
-    except (Exception, SystemExit) as error:
-        raise ValueError(
-            f"the module {name} of [model] cannot be imported: {type(error).__name__}: "
-            f"{first_line(error)}"
-        ) from error
 
 
 def _checked(source: Source, model: Any, verb: str) -> keras.Model:

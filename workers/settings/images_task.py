@@ -169,6 +169,11 @@ class ImagesTask(SplitTask, LossTask):
                 f"task.domain_weights has {len(weights)} number{'s' * (len(weights) != 1)}, but "
                 f"task.path names {number} data set{'s' * (number != 1)}; give one for each"
             )
+        if self.split_file is not None and self.split_by != "auto":
+            raise ValueError(
+                f"task.split_by = {self.split_by!r} means nothing beside task.split_file, which "
+                "lists each split; unset one of them"
+            )
         for key in ("test_classes", "split_file") if self.test_paths else ():
             if getattr(self, key) is not None:
                 raise ValueError(

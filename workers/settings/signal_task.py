@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 _CLASSES = "workers.tasks.signals.classification:SignalClasses"
 _SERIES = "workers.tasks.signals.series:SeriesFamily"
 # Of [task], what means something for one sort of target alone.
-_OF_CLASSES = ("ways", "train_classes", "validation_classes", "test_classes", "same_domain")
+_OF_CLASSES = (
+    *("ways", "train_classes", "validation_classes", "test_classes"),
+    *("same_domain", "apart"),
+)
 _OF_SERIES = ("train_tasks", "validation_tasks", "test_tasks")
+_LABELS = ("label_column", "label_file")
 
 
 class SignalTask(GroupsTask, LossTask):
@@ -173,13 +177,19 @@ class SignalTask(GroupsTask, LossTask):
             raise ValueError(
                 f"task.hop = {self.hop} is for windows; set task.window, or unset task.hop"
             )
-        foreign = _OF_SERIES if classifies else _OF_CLASSES
-        for name in (*foreign, *(() if forecasts else ("horizon", "target_channel"))):
+        foreign: tuple[str, ...] = _OF_SERIES if classifies else _OF_CLASSES
+        foreign += _LABELS if forecasts else ("horizon", "target_channel")
+        for name in foreign:
             value = getattr(self, name)
             if value != type(self).model_fields[name].default:
                 raise ValueError(
                     f"task.{name} = {value!r} is not for task.target = {self.target!r}; unset it"
                 )
+        if classifies and self.apart == "recordings" and self.early_share != 0.5:
+            raise ValueError(
+                f"task.early_share = {self.early_share} is for series, or for classes with "
+                "task.apart = 'time'; set that, or unset it"
+            )
         return self
 
     @property

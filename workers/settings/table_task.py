@@ -21,7 +21,6 @@ class TableTask(GroupsTask, WeightedLossTask):
     reader = "table"
     takes_ranges = True
     data = ("path", "split_file")
-    chance = 1.0  # of standardized targets, with the mean over training tasks as the prediction
     defaults: ClassVar[Tables] = {
         "model": {"kind": "mlp", "hidden": [64, 64]},
         "algorithm": {"kind": "maml", "inner_lr": 0.01, "inner_steps": 5},
@@ -54,7 +53,7 @@ class TableTask(GroupsTask, WeightedLossTask):
     target_scaling: Literal["training", "per_task"] = setting(
         "training",
         "rows that standardize numeric targets: all training rows, or each task's own support "
-        "rows, for tasks in different units",
+        "rows, 2 or more, for tasks in different units",
     )
     nulls: Literal["refuse", "mean"] = setting(
         "refuse", "a feature that is missing: an error, or the mean over the training tasks"
@@ -68,6 +67,31 @@ class TableTask(GroupsTask, WeightedLossTask):
         "as [1, 10], of which each task draws",
     )
     queries: Size = setting(5, "query rows per task, likewise, 1 to 10^5, or a range")
+
+    @property
+    def chance(self) -> float | None:  # type: ignore[override]
+        """See `TaskRecord.chance`: a constant answer, the mean over training tasks."""
+        return 1.0 if self.target_scaling == "training" else None
+
+    @model_validator(mode="after")
+    def _per_task_fits(self) -> Self:
+        if self.target_scaling == "per_task" and self.target == "class":
+            raise ValueError(
+                "task.target_scaling = 'per_task' is for numbers, not for task.target = 'class'; "
+                "unset it"
+            )
+        self.refuse_one_shot(self.shots, "task.shots")
+        return self
+
+    def refuse_one_shot(self, shots: Size, setting: str) -> None:
+        """Raise ValueError if a support set may have one row, which has no deviation."""
+        few = shots[0] if isinstance(shots, tuple) else shots
+        if self.target_scaling == "per_task" and few < 2:
+            raise ValueError(
+                f"{setting} = {list(shots) if isinstance(shots, tuple) else shots} with "
+                "task.target_scaling = 'per_task': one support row has no deviation to standardize "
+                "by; take 2 or more"
+            )
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:

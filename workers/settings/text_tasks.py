@@ -152,6 +152,14 @@ class TextTask(_Texts, LossTask):
                 "task.split_by = 'domains', but task.domain_column is unset; name the column, or "
                 "split by 'classes'"
             )
+        other = {"classes": "domains", "domains": "classes"}[self.split_by]
+        for split in ("train", "validation", "test"):
+            name = f"{split}_{other}"
+            if (value := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"task.{name} = {value} is for task.split_by = {other!r}, not for "
+                    f"{self.split_by!r}; set that, or unset task.{name}"
+                )
         return self
 
 

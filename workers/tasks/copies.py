@@ -1,8 +1,11 @@
 """Repeated examples: found by their content, and kept apart.
 
-A query must not appear in its task's support set. So no content is on both sides of a task, and a
-class counts each content once. A draw without copies is left unchanged: data without copies give
-the same tasks, bit for bit, as without this check.
+A query must not appear in its task's support set. So a class counts each content once, and of
+images and signals no content is on both sides of a task, whatever classes it is in. Two copies of
+an image may stand in one support set or one query set. A text that several classes have may be on
+both sides of a task of these, and a matching task may offer it as a wrong candidate for itself: it
+is counted in a note. A draw without copies is left unchanged: data without copies give the same
+tasks, bit for bit, as without this check.
 """
 
 import hashlib
@@ -135,20 +138,23 @@ class Copies:
         ids = np.array([first.setdefault(text, i) for i, text in enumerate(texts)], np.int64)
         return replace(cls.count(ids, rows, names, splits), repeats=repeats)
 
-    def notes(self, example: str, holder: str, holders: str, remedy: str = "") -> list[str]:
+    def notes(
+        self, example: str, holder: str, holders: str, remedy: str = "", *, once: bool = True
+    ) -> list[str]:
         """Write the notes for users.
 
         Args:
           example, holder, holders: the words for an example, a group, and several groups.
           remedy: what to do about shared contents.
+          once: whether copies are left out, or else only kept apart.
         """
+        effect = "each counts once, and none is in support and query of one task"
+        if not once:
+            effect = "none is in support and query of one task, but two may be in one of them"
         notes = []
         if self.repeats:
             copies = f"{example} is a copy" if self.repeats == 1 else f"{example}s are copies"
-            notes.append(
-                f"{self.repeats} {copies} of another of the same {holder}: each counts once, and "
-                "none is in support and query of one task"
-            )
+            notes.append(f"{self.repeats} {copies} of another of the same {holder}: {effect}")
         if self.shared:
             are = f"{example} is" if self.shared == 1 else f"{example}s are"
             splits = f" ({self.split} in several splits)" if self.split else ""

@@ -163,8 +163,8 @@ def test_a_file_that_is_there_twice_is_told_in_every_family(tmp_path, capsys):
     twice = members(15, 5) | {"c00/copy.png": png(picture(0, 1)), "c01/x.png": png(picture(0, 1))}
     _, _, notes = survey(capsys, tmp_path, write_folder(tmp_path / "i", twice))
     assert notes == [
-        "note: 1 image is a copy of another of the same class: each counts once, and none is in "
-        "support and query of one task",
+        "note: 1 image is a copy of another of the same class: none is in support and query "
+        "of one task, but two may be in one of them",
         "note: 1 image is in several classes (1 in several splits): in 'c00' and 'c01'; none is on "
         "both sides of a task, but which class is right? leave the others out",
     ]

@@ -1,6 +1,7 @@
 """A backbone: each example by itself, its identity, and the errors of what is none."""
 
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -72,11 +73,12 @@ def test_a_function_has_the_same_weights_each_time_and_a_digest_of_them(monkeypa
     np.testing.assert_array_equal(one.features(inputs), other.features(inputs))
 
 
-def test_a_functions_digest_changes_with_its_module(tmp_path):
+def test_a_functions_digest_changes_with_its_module(tmp_path, monkeypatch):
     source = Path(FAKES, "small_backbones.py").read_text()
     (tmp_path / "edited_backbones.py").write_text(source)
     digest = of("edited_backbones:images", folder=str(tmp_path)).digest
     (tmp_path / "edited_backbones.py").write_text(f"{source}\n# edited\n")
+    monkeypatch.delitem(sys.modules, "edited_backbones")  # as in another process
     assert of("edited_backbones:images", folder=str(tmp_path)).digest != digest
 
 

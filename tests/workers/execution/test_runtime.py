@@ -248,3 +248,15 @@ def test_keras_comes_without_what_others_may_want_of_it_in_a_process_of_ours(fir
     code = _IMPORTED.format(first=first)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines() == expected, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("visible", "number"),
+    [(None, 3), ("", 0), ("-1", 0), ("0", 1), ("0,1", 2), ("1,-1,0", 1), ("0, 1,2,3", 3)],
+)
+def test_gpus_are_those_before_the_first_negative_entry(monkeypatch, visible, number):
+    monkeypatch.setattr(runtime.glob, "glob", lambda pattern: ["/dev/nvidia0"] * 3)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert runtime.count_gpus() == number

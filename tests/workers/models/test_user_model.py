@@ -153,8 +153,11 @@ def test_modules_that_break_or_miss_something_are_told_apart(tmp_path, monkeypat
     Path(tmp_path, "breaks_when_imported.py").write_text("1 / 0")
     Path(tmp_path, "misses_something.py").write_text("import nothing_like_it")
     for module, message in [
-        ("breaks_when_imported", "cannot be imported: ZeroDivisionError: division by zero"),
-        ("misses_something", "needs 'nothing_like_it', which is not installed"),
+        (
+            "breaks_when_imported",
+            "cannot be imported: ZeroDivisionError at breaks_when.* line 1 .*: division by",
+        ),
+        ("misses_something", "needs 'nothing_like_it', which is not there"),
     ]:
         with pytest.raises(ValueError, match=message):
             check(KerasModel(source=f"{module}:f", folder=str(tmp_path)))
@@ -242,18 +245,6 @@ def test_frozen_weights_are_the_same_wherever_the_model_is_built_and_are_part_of
     outputs = [model.apply(theta, [], x)[0].numpy() for model in models]
     np.testing.assert_array_equal(outputs[0], outputs[1])
     assert np.abs(outputs[0] - outputs[2]).max() > 1e-3
-
-
-def test_the_identity_of_a_model_is_that_of_its_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    shutil.copy(Path(FOLDER, "user_models.py"), tmp_path / "edited_models.py")
-    settings = KerasModel(source="edited_models:frozen", folder=str(tmp_path))
-    model = make_model(settings, (4,), 3)
-    before = settings.digest(model)
-    assert before == settings.digest(model)
-    with Path(tmp_path, "edited_models.py").open("a") as file:
-        file.write("\n# changed\n")
-    assert settings.digest(model) != before
 
 
 def test_features_for_a_computed_head_are_cut_out_and_checked():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workers.models.model import Model
 from workers.models.policies.gaussian import GaussianPolicy
@@ -32,15 +30,6 @@ class GruModel(Model):
     normalization: ClassVar[str] = "none"
     kind: Literal["gru"] = "gru"
     units: int = setting(64, "numbers of the state, 1 to 4096", ge=1, le=4096)
-
-    @model_validator(mode="after")
-    def _has_no_statistics(self) -> Self:
-        if self.statistics != "batch":
-            raise ValueError(
-                f"model.statistics = {self.statistics!r} is for batch normalization, which "
-                f"model.kind = {self.kind!r} has not; unset it"
-            )
-        return self
 
     @property
     def state_size(self) -> int:

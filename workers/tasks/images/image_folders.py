@@ -1,11 +1,10 @@
 """Images in folders: one folder per class, or a CSV file that names image and class."""
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from workers.tasks.folder_files import members_of
 from workers.tasks.images.image_cells import read_file
 from workers.tasks.images.image_files import check_columns, class_names, is_image, no_images
 from workers.tasks.table.csv_dialects import dialect_of
@@ -95,28 +94,6 @@ def _root_of(path: str, folder: Path) -> Path:
 def has_class_folders(folder: Path) -> bool:
     """Return whether images are in subfolders of `folder`."""
     return any(is_image(member) and "/" in member for member in members_of(folder))
-
-
-def members_of(folder: Path) -> Iterator[str]:
-    """Yield all files below a folder, as paths relative to it; links are followed.
-
-    Raises:
-      DataError: a folder cannot be read.
-    """
-    visited: set[tuple[int, int]] = set()
-    for root, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
-        status = Path(root).stat()
-        if (status.st_dev, status.st_ino) in visited:  # a link to a folder above it
-            folders.clear()
-            continue
-        visited.add((status.st_dev, status.st_ino))
-        folders.sort()
-        for name in files:
-            yield Path(root, name).relative_to(folder).as_posix()
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise DataError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
 def stat_digest(paths: Iterable[Path]) -> str:

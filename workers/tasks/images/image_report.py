@@ -67,7 +67,7 @@ def notes_of_source(
             f"{', '.join(counts)}{remedy}"
         )
     notes += _note_on_split_folders(classes.names)
-    return notes + classes.copies(splits).notes("image", "class", "classes", _REMEDY)
+    return notes + classes.copies(splits).notes("image", "class", "classes", _REMEDY, once=False)
 
 
 def _note_on_split_folders(names: Sequence[str]) -> list[str]:

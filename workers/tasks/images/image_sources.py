@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from workers.tasks.folder_files import members_of
 from workers.tasks.images.image_files import (
     OTHER_IMAGES,
     ImageFile,
@@ -21,7 +22,6 @@ from workers.tasks.images.image_folders import (
     CsvImages,
     FolderImages,
     has_class_folders,
-    members_of,
     stat_digest,
 )
 from workers.tasks.pipes import refuse_pipe

@@ -17,18 +17,29 @@ def own_split(names: Sequence[str], settings: ImagesTask) -> Splits | None:
     Args:
       names: of the classes, sorted.
     Raises:
-      DataError: the settings ask for it, and the folders do not split classes.
+      DataError: the settings ask for it, and the folders do not split classes; or the folders do,
+        without being asked for, and shares or a seed are set.
     """
     counts = (settings.train_classes, settings.validation_classes, settings.test_classes)
     if settings.split_by == "seed" or (settings.split_by == "auto" and any(counts)):
         return None
     splits = split_of_names(names)
+    if splits is not None and settings.split_by == "auto":
+        _refuse_drawn(settings)
     if splits is None and settings.split_by == "folders":
         raise DataError(
             "task.split_by = 'folders', but the classes are not in folders train, val and test, "
             f"each in one of them; they are named like {names[0]!r}; use task.split_by = 'seed'"
         )
     return splits
+
+
+def _refuse_drawn(settings: ImagesTask) -> None:
+    try:
+        given = "folders train, val and test, which split the classes"
+        settings.refuse_drawn_split(given, "set task.split_by to 'folders' or 'seed'")
+    except ValueError as error:
+        raise DataError(str(error)) from None
 
 
 def split_of_names(names: Sequence[str]) -> Splits | None:

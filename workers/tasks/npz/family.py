@@ -69,9 +69,23 @@ class NpzFamily:
         ids = row_ids(self._own.inputs, self._own.targets)  # both of four bytes
         rows = [np.concatenate(parts) for parts in self._groups.rows]
         copies = Copies.count(ids, rows, self._groups.names, splits)
+        self._asked_again = self._count_asked_again(rows)
         if copies.repeats:
             self._groups = self._groups.once_each(ids)
         return copies
+
+    def _count_asked_again(self, rows: Sequence[NDArray[np.int32]]) -> int:
+        """Count the examples of query_x that x of the same task has too; `rows`: of x, by task."""
+        if self._query is None or self._asked is None:
+            return 0
+        inputs, targets = (
+            np.concatenate([getattr(side, name) for side in (self._own, self._query)])
+            for name in ("inputs", "targets")
+        )
+        ids, number = row_ids(inputs, targets), len(self._own.inputs)
+        asked = (np.concatenate(parts) + number for parts in self._asked.rows)
+        pairs = zip(rows, asked, strict=True)
+        return sum(int(np.isin(ids[theirs], ids[own]).sum()) for own, theirs in pairs)
 
     def _fits(self, shots: Size, queries: Size) -> NDArray[np.bool_]:
         """Which tasks have enough examples."""
@@ -147,7 +161,14 @@ class NpzFamily:
 
     def notes(self) -> list[str]:
         """Examples that are there again."""
-        return self._copies.notes("example", "task", "tasks")
+        notes = self._copies.notes("example", "task", "tasks")
+        if number := self._asked_again:
+            are = "example of query_x is" if number == 1 else "examples of query_x are"
+            notes.append(
+                f"{number} {are} in x of the same task too: a task may have them in support and "
+                "query; leave them out of one"
+            )
+        return notes
 
     def describe(self) -> dict[str, Any]:
         """Describe what the files hold and how they are split."""

@@ -5,7 +5,7 @@ from types import ModuleType
 
 import numpy as np
 
-from workers.user_code.modules import digest_of_files
+from workers.user_code.files import digest_of_files
 from workers.wire.protocol import Episode
 
 

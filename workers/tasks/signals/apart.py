@@ -1,4 +1,4 @@
-"""Support and query examples of a class that share no recording."""
+"""Support and query examples of a class, or of several classes, that share no recording."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 Rows = NDArray[np.int32]
 
 _TRIES = 20
+# Recordings of several classes: so many can be dealt out in all ways, more by so many tries.
+_FEW, _TRIES_TOGETHER = 12, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +18,13 @@ class Apart:
     """Examples of a class by what support and queries never share.
 
     parts: of each recording, its examples. is_cut: the parts are two, the earlier and the later
-    examples of all recordings; support is from the first.
+    examples of all recordings; support is from the first. recordings: the name of each part's
+    recording, if it is of one.
     """
 
     parts: Sequence[Rows]
     is_cut: bool = False
+    recordings: Sequence[str] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -89,3 +93,68 @@ def _smallest(sizes: Sequence[int], needed: int) -> set[int] | None:
                 sums.setdefault(total + size, (*chosen, place))
     enough = [total for total in sums if total >= needed]
     return set(sums[min(enough)]) if enough else None
+
+
+def share_recordings(classes: Sequence[Apart]) -> bool:
+    """Return whether a recording has examples of several classes."""
+    names = [name for own in classes for name in own.recordings]
+    return len(set(names)) < len(names)
+
+
+def deal_together(
+    rng: np.random.Generator, classes: Sequence[Apart], shots: Sequence[int], queries: Sequence[int]
+) -> list[tuple[Rows, Rows]] | None:
+    """Deal out the recordings of several classes at random, each to one side for all of them.
+
+    Args:
+      shots, queries: examples that each class needs.
+    Returns:
+      the examples of each class for support and for queries; None if no way was found. Of 12
+      recordings or fewer, there is none then.
+    """
+    names = sorted({name for own in classes for name in own.recordings})
+    place = {name: i for i, name in enumerate(names)}
+    sizes = np.zeros((len(classes), len(names)), np.int64)
+    for own, row in zip(classes, sizes, strict=True):
+        row[[place[name] for name in own.recordings]] = list(map(len, own.parts))
+    few, more = np.array(shots)[:, None], np.array(queries)[:, None]
+    is_support = _random_sides(rng, sizes, few, more)
+    if is_support is None and len(names) <= _FEW:
+        every = (np.arange(2 ** len(names))[:, None] >> np.arange(len(names))) % 2 == 1
+        fits = ((sizes @ every.T >= few) & (sizes @ ~every.T >= more)).all(axis=0)
+        is_support = rng.choice(every[fits]) if fits.any() else None
+    if is_support is None:
+        return None
+    nothing = np.zeros(0, np.int32)
+    sides = []
+    for own in classes:
+        pairs = [
+            (part, is_support[place[name]])
+            for part, name in zip(own.parts, own.recordings, strict=True)
+        ]
+        support, query = ([part for part, side in pairs if side == wanted] for wanted in (1, 0))
+        sides.append((np.concatenate([nothing, *support]), np.concatenate([nothing, *query])))
+    return sides
+
+
+def _random_sides(
+    rng: np.random.Generator,
+    sizes: NDArray[np.int64],
+    shots: NDArray[np.int64],
+    queries: NDArray[np.int64],
+) -> NDArray[np.bool_] | None:
+    """Return which recordings are for support, about as many as its share; None: none was found.
+
+    Args:
+      sizes: [classes, recordings]. shots, queries: [classes, 1].
+    """
+    number = sizes.shape[1]
+    share = number * shots.sum() / (shots.sum() + queries.sum())
+    for _ in range(_TRIES_TOGETHER):
+        order = rng.permutation(number)
+        before = np.cumsum(sizes[:, order], axis=1)
+        fits = (before >= shots) & (before[:, -1:] - before >= queries)
+        if len(cuts := np.flatnonzero(fits.all(axis=0)) + 1):
+            cut = cuts[np.argmin(np.abs(cuts - share))]
+            return np.isin(np.arange(number), order[:cut])
+    return None

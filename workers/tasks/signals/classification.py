@@ -16,7 +16,6 @@ from workers.tasks.signals.scale import SignalScale, Standardized
 from workers.tasks.signals.signal_classes import ClassExamples, Rows
 from workers.tasks.sizes import (
     PADDING,
-    draw_sizes,
     draw_ways,
     empty_rows,
     filled,
@@ -39,7 +38,8 @@ _MOST_TRIES = 100
 class SignalClasses:
     """A task is `ways` classes of one split, and some signals, or windows, of each.
 
-    No recording of a class, or no part of one, has windows in support and queries both.
+    No recording, or no part of one, has windows in the support set and the queries of a task,
+    whatever classes they are of.
     """
 
     picture = "signal_episode"
@@ -49,7 +49,8 @@ class SignalClasses:
         """Read the signals, and split them by classes.
 
         Raises:
-          DataError: see `SignalData`; or a class or a split is too small.
+          DataError: see `SignalData`; or a class or a split is too small, or its classes share too
+            many recordings.
         """
         self._settings = settings
         self._data = SignalData(settings)
@@ -81,6 +82,8 @@ class SignalClasses:
         chosen = choose_loss(settings, "classes", most(self._ways))
         self.loss, self.loss_settings, self.num_outputs = chosen
         self.num_train_classes: int | None = len(train)
+        for split in SPLITS if self._classes.share_recordings else ():
+            self.sample(Draw(0, split, 0), 0, 1, settings.shots, settings.queries)
 
     @property
     def preparation(self) -> dict[str, Any]:
@@ -98,8 +101,8 @@ class SignalClasses:
           classes: int32 [tasks, ways]. support_examples, query_examples: int32 [tasks, ways, shots]
           and [.., queries]; see `workers.tasks.sizes`.
         Raises:
-          DataError: a class has too few examples, or they are copies of another class's; or the
-            split has too few classes.
+          DataError: a class has too few examples, or they are copies of another class's, or of
+            recordings that other classes need on the other side; or the split has too few classes.
         """
         self._check_examples([draw.split], shots, queries)
         ways = ways or self._ways
@@ -108,20 +111,23 @@ class SignalClasses:
         support, query = (empty_rows(hi - lo, ways, size) for size in (shots, queries))
         for task in range(hi - lo):
             rng = draw.generator(lo + task)
+            is_dealt = False
             for _ in range(_MOST_TRIES):
                 drawn = _draw_classes(rng, pools, ways)
+                examples = self._classes.draw(rng, drawn, shots, queries)
+                if examples is None:
+                    continue
+                is_dealt = True
                 classes[task], support[task], query[task] = PADDING, PADDING, PADDING
                 classes[task, : len(drawn)] = drawn
-                for way, each in enumerate(drawn):
-                    own = self._classes[each]
-                    told, asked = own.draw(rng, *draw_sizes(rng, shots, queries, own.holds))
+                for way, (told, asked) in enumerate(examples):
                     support[task, way] = padded(told, shots)
                     query[task, way] = padded(asked, queries)
                 sides = (self._data.ids[filled(side[task][None])] for side in (support, query))
                 if not overlap(*sides):
                     break
             else:
-                raise self._too_many_copies(draw.split)
+                raise self._no_task(draw.split, is_dealt, needs(shots, queries))
         return {"classes": classes, "support_examples": support, "query_examples": query}
 
     def build(self, specs: Specs, *, global_labels: bool = False) -> Episode:
@@ -245,7 +251,14 @@ class SignalClasses:
             f"task.shots or task.queries{remedy}"
         )
 
-    def _too_many_copies(self, split: Split) -> DataError:
+    def _no_task(self, split: Split, is_dealt: bool, wanted: str) -> DataError:
+        if not is_dealt:
+            return DataError(
+                f"classes of the {split} split share recordings, and no task was found for "
+                f"{wanted} whose support set and queries have none in common; lower task.shots, "
+                "task.queries or task.ways, or take them of a recording's two parts: "
+                "task.apart=time"
+            )
         pairs = ", in ".join(self._classes.copies(self._splits).pairs)
         return DataError(
             f"classes of the {split} split share so many examples that no task was found whose "

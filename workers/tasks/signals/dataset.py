@@ -13,10 +13,8 @@ from workers.tasks.signals.columns import Wanted
 from workers.tasks.signals.recordings import Recordings
 from workers.tasks.signals.sources import find_source, read_signals
 from workers.tasks.signals.windows import Windows
-from workers.wire.errors import SourceError
 
 _MOST_SHORT = 3
-_COLUMNS = ("signal_column", "label_column", "recording_column")
 
 
 class SignalData:
@@ -30,8 +28,8 @@ class SignalData:
         """
         self.settings = settings
         path = find_source(settings.path)
-        _refuse_columns(path, settings)
-        signals = read_signals(path, Wanted.by(settings))
+        self._left_out: list[str] = []
+        signals = read_signals(path, Wanted.by(settings), self._left_out)
         self.recordings = Recordings.of(path.name, signals, settings.rate)
         self.windows = Windows.cut(self.recordings, settings)
         self.ids = self.windows.content_ids(self.recordings.values)
@@ -85,14 +83,15 @@ class SignalData:
         }
 
     def notes(self) -> list[str]:
-        """Signals that are left out."""
+        """Files, columns and signals that are left out."""
         if not (short := self.windows.short):
-            return []
+            return self._left_out
         named = ", ".join(map(str, short[:_MOST_SHORT]))
         more = ", ..." if len(short) > _MOST_SHORT else ""
         return [
+            *self._left_out,
             f"{len(short)} signal{' is' if len(short) == 1 else 's are'} shorter than a window and "
-            f"left out: {named}{more} (task.short_signals)"
+            f"left out: {named}{more} (task.short_signals)",
         ]
 
     def told(self, example: int) -> str:
@@ -108,19 +107,3 @@ def told(recordings: Recordings, windows: Windows, example: int, whole: bool = F
         return name
     first = int(windows.starts[example] - recordings.starts[signal])
     return f"{name}, samples {first} to {first + windows.length - 1}"
-
-
-def _refuse_columns(path: Path, settings: SignalTask) -> None:
-    """Refuse the name of a column for files that have none, which would not be looked at."""
-    suffix = "" if path.is_dir() else path.suffix.lower()
-    if suffix not in ("", ".zip", ".npy"):
-        return
-    instead = "a class is a folder of files, and each file a signal and a recording"
-    if suffix == ".npy":
-        instead = "each row is a signal and a recording, and task.label_file names their classes"
-    for name in _COLUMNS:
-        if (column := getattr(settings, name)) is not None:
-            raise SourceError(
-                f"task.{name} = {column!r} is for files with columns, and {path.name} has none: "
-                f"{instead}; unset it"
-            )

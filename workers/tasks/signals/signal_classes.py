@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from workers.settings.section import Size
 from workers.tasks.copies import Copies, once_each
 from workers.tasks.listing import others
-from workers.tasks.signals.apart import Apart
+from workers.tasks.signals.apart import Apart, deal_together, share_recordings
 from workers.tasks.signals.dataset import SignalData
 from workers.tasks.signals.recordings import check_classes
-from workers.tasks.sizes import least
+from workers.tasks.sizes import draw_sizes, holds_both, least
 from workers.tasks.splits import SPLITS, Splits
 
 Rows = NDArray[np.int32]
@@ -34,9 +34,34 @@ class ClassExamples:
         ]
         self._small: dict[tuple[int, int], list[int]] = {}
         self._apart = [self._deal(once_each(data.ids, rows)) for rows in self._all]
+        #: Whether a recording has examples of several classes.
+        self.share_recordings = share_recordings(self._apart)
 
     def __getitem__(self, number: int) -> Apart:
         return self._apart[number]
+
+    def draw(
+        self, rng: np.random.Generator, classes: Rows, shots: Size, queries: Size
+    ) -> list[tuple[Rows, Rows]] | None:
+        """Draw support and query examples of each class; no recording is on both sides of the task.
+
+        Returns:
+          None: the classes share recordings, and no way was found of dealing these out.
+        """
+        own = [self._apart[each] for each in classes]
+        if not (self.share_recordings and share_recordings(own)):
+            return [each.draw(rng, *draw_sizes(rng, shots, queries, each.holds)) for each in own]
+        sizes = [draw_sizes(rng, shots, queries, each.holds) for each in own]
+        sides = deal_together(rng, own, *zip(*sizes, strict=True))
+        if sides is None and (isinstance(shots, tuple) or isinstance(queries, tuple)):
+            fewest = [least(shots)] * len(own), [least(queries)] * len(own)
+            if sides := deal_together(rng, own, *fewest):
+                rooms = [holds_both(len(told), len(asked)) for told, asked in sides]
+                sizes = [draw_sizes(rng, shots, queries, holds) for holds in rooms]
+        return sides and [
+            (rng.choice(told, few, replace=False), rng.choice(asked, more, replace=False))
+            for (told, asked), (few, more) in zip(sides, sizes, strict=True)
+        ]
 
     def small(self, shots: Size, queries: Size) -> list[int]:
         """Classes that have too few examples, of ranges for the least of both."""
@@ -92,4 +117,5 @@ class ClassExamples:
         parts: dict[str, list[int]] = {}
         for row in rows:
             parts.setdefault(recordings.recordings[windows.signals[row]], []).append(int(row))
-        return Apart([np.array(part, np.int32) for part in parts.values()])
+        examples = [np.array(part, np.int32) for part in parts.values()]
+        return Apart(examples, recordings=list(parts))

@@ -1,11 +1,12 @@
 """Where signals are from: a folder or zip of files, numpy's files, or a table."""
 
-import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from workers.tasks.data_folder import VARIABLE, data_folder
+from workers.tasks.folder_files import members_of
 from workers.tasks.pipes import refuse_pipe
 from workers.tasks.signals import array_files, audio
 from workers.tasks.signals.columns import Wanted
@@ -41,25 +42,31 @@ def find_source(path: str, setting: str = "task.path") -> Path:
     )
 
 
-def read_signals(path: Path, wanted: Wanted) -> Iterator[Signal]:
+def read_signals(path: Path, wanted: Wanted, notes: list[str] | None = None) -> Iterator[Signal]:
     """All signals of a source, in an order that does not depend on the machine.
 
+    Args:
+      notes: for users; what is left out is added while the signals are read.
     Raises:
-      DataError: it cannot be read, is of another form, or lacks a column or label.
+      DataError: it cannot be read, is of another form, lacks a column or label, or has no columns
+        where some are named.
     """
     suffix = path.suffix.lower()
+    notes = [] if notes is None else notes
+    wanted.refuse_unread(path)
     if path.is_dir():
-        return _of_members(path, _members_of(path), lambda name: _content(path / name), wanted)
+        members = sorted(members_of(path, _is_hidden))
+        return _of_members(path, members, lambda name: _content(path / name), wanted, notes)
     if suffix == ".zip":
-        return _of_zip(path, wanted)
+        return _of_zip(path, wanted, notes)
     if suffix == ".npz":
         return array_files.of_npz(path, wanted)
     if suffix == ".npy":
         return array_files.of_npy(path, _content(path), wanted)
     if suffix in TABLES:
-        return of_table(path, wanted)
+        return of_table(path, wanted, notes)
     if suffix in audio.SUFFIXES and wanted.labelled != "needed":
-        return _of_members(path.parent, [path.name], lambda _: _content(path), wanted)
+        return _of_members(path.parent, [path.name], lambda _: _content(path), wanted, notes)
     if suffix in audio.SUFFIXES:
         raise SourceError(f"{path} is one signal; give a folder with a folder of them a class")
     raise SourceError(f"{path} is of an unsupported type ({suffix or 'no ending'}); give {FORMS}")
@@ -73,21 +80,11 @@ def _content(path: Path) -> bytes:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _members_of(folder: Path) -> list[str]:
-    """Files that may hold signals, by their paths within the folder, sorted."""
-    found = []
-    for root, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not _is_hidden(name))
-        at = Path(root).relative_to(folder)
-        found += [(at / name).as_posix() for name in files if not _is_hidden(name)]
-    return sorted(found)
-
-
-def _of_zip(path: Path, wanted: Wanted) -> Iterator[Signal]:
+def _of_zip(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Signal]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(n for n in archive.namelist() if not any(map(_is_hidden, n.split("/"))))
-            yield from _of_members(path, names, archive.read, wanted)
+            yield from _of_members(path, names, archive.read, wanted, notes)
     except DataError:
         raise
     # zipfile passes on what its decompressors and its password check raise.
@@ -97,7 +94,11 @@ def _of_zip(path: Path, wanted: Wanted) -> Iterator[Signal]:
 
 
 def _of_members(
-    source: Path, members: Sequence[str], read: Callable[[str], bytes], wanted: Wanted
+    source: Path,
+    members: Sequence[str],
+    read: Callable[[str], bytes],
+    wanted: Wanted,
+    notes: list[str],
 ) -> Iterator[Signal]:
     """Each file is one signal, and one recording; its class is the folders that it is in."""
     taken = [name for name in members if PurePosixPath(name).suffix.lower() in _MEMBERS]
@@ -105,6 +106,7 @@ def _of_members(
         there = sorted({PurePosixPath(name).suffix or "no ending" for name in members})
         what = f"only files that are not read ({', '.join(there[:5])})" if there else "nothing"
         raise DataError(f"{source} holds {what}; expected CLASS/SIGNAL.npy or .wav and the like")
+    notes += _note_of_skipped(members)
     folders = [PurePosixPath(name).parts[:-1] for name in taken]
     nested = len({parts[:1] for parts in folders}) == 1 and min(map(len, folders)) > 1
     for name, parts in zip(taken, folders, strict=True):
@@ -123,6 +125,20 @@ def _of_members(
             values, rate = audio.read_audio(content, name)
         labelled = label and wanted.labelled != "unused" and not wanted.measures
         yield Signal(name, values, label if labelled else None, name, None, rate)
+
+
+def _note_of_skipped(members: Sequence[str]) -> list[str]:
+    """Count the files of other endings, the most frequent ending first; none: no note."""
+    suffixes = (PurePosixPath(name).suffix.lower() for name in members if not name.endswith("/"))
+    counts = Counter(suffix for suffix in suffixes if suffix not in _MEMBERS)
+    if not counts:
+        return []
+    number = counts.total()
+    named = [f"{count} {suffix or 'without a suffix'}" for suffix, count in counts.most_common()]
+    return [
+        f"{number} file{' is' if number == 1 else 's are'} skipped, not named like signals "
+        f"({', '.join(_MEMBERS)}): {', '.join(named)}"
+    ]
 
 
 def _is_hidden(name: str) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from workers.tasks.listing import listed
 from workers.tasks.signals.columns import Wanted
 from workers.tasks.signals.recordings import Signal
-from workers.tasks.table.rows import Rows
+from workers.tasks.table.rows import Rows, is_index
 from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError, SourceError
 from workers.wire.protocol import Array
@@ -52,8 +52,8 @@ class SignalRows(Rows):
             yield found.reshape(samples, -1) if nested else found
 
 
-def of_table(path: Path, wanted: Wanted) -> Iterator[Signal]:
-    """Return the signals of a CSV, Parquet or Arrow file.
+def of_table(path: Path, wanted: Wanted, notes: list[str]) -> Iterator[Signal]:
+    """Return the signals of a CSV, Parquet or Arrow file; add to `notes` what is left out.
 
     Raises:
       DataError: a column is missing, or holds something else; names it.
@@ -78,7 +78,7 @@ def of_table(path: Path, wanted: Wanted) -> Iterator[Signal]:
         return _of_samples(path, rows, signals, labels, wanted)
     if path.suffix.lower() not in TEXT_SUFFIXES:
         rows.check(_SIGNAL, wanted.option("signal_column"))
-    return _of_columns(path, rows, labels, wanted)
+    return _of_columns(path, rows, labels, wanted, notes)
 
 
 def _of_lists(
@@ -95,11 +95,13 @@ def _of_lists(
 
 
 def _of_columns(
-    path: Path, rows: SignalRows, labels: Sequence[str], wanted: Wanted
+    path: Path, rows: SignalRows, labels: Sequence[str], wanted: Wanted, notes: list[str]
 ) -> Iterator[Signal]:
     taken = {*labels, wanted.recording, *(wanted.labels or (_LABEL,))}
-    columns = [n for n in rows.column_names if n not in taken and rows.is_numeric(n)]
-    others = [n for n in rows.column_names if n not in taken and not rows.is_numeric(n)]
+    left = [name for name in rows.column_names if name not in taken]
+    notes += [f"the column {n!r} is left out: an index, no sample" for n in left if is_index(n)]
+    columns = [n for n in left if rows.is_numeric(n) and not is_index(n)]
+    others = [n for n in left if not rows.is_numeric(n)]
     for name in others:
         rows.check_meant(name, "a sample is a number")
     if not columns:

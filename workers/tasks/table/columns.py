@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.scaling import Scaling
-from workers.tasks.table.rows import Rows
+from workers.tasks.table.rows import Rows, is_index
 from workers.wire.errors import DataError
 
-# Names of the index column that pandas writes: row numbers, which are not a feature.
-_INDEX = ("", "Unnamed: 0", "__index_level_0__")
 _FILL = "; fill it in, or take the mean over the training tasks: task.nulls=mean"
 
 
@@ -200,7 +198,7 @@ def _not_features(rows: Rows, settings: TableTask) -> Iterator[tuple[str, str]]:
     for name in rows.column_names:
         if name in (settings.task_column, settings.target_column):
             continue
-        if name in _INDEX:
+        if is_index(name):
             yield name, "an index"
             continue
         rows.check(name, "task.feature_columns")

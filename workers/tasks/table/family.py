@@ -58,7 +58,12 @@ class TableFamily:
         self._features = choose_features(rows, settings, train)
         self._inputs = self._features.scale.apply(self._features.values, settings.path)
         self._target: Scale | None = None
-        self._per_task = classes is None and settings.target_scaling == "per_task"
+        self._per_task = settings.target_scaling == "per_task"
+        if self._per_task and classes is not None:
+            raise DataError(
+                f"task.target_scaling = 'per_task' is for numbers, but {settings.target_column!r} "
+                f"of {settings.path} holds classes; unset it"
+            )
         if classes is None:
             remedy = "choose another task.target_column"
             values, names = target.values[:, None], [settings.target_column]
@@ -96,8 +101,10 @@ class TableFamily:
           support_rows, query_rows: int32 [tasks, ways * shots] and [tasks, ways * queries], class
           by class (ways = 1 in regression); all different. See `workers.tasks.sizes`.
         Raises:
-          DataError: a task of the split has fewer than shots + queries rows.
+          DataError: a task of the split has fewer than shots + queries rows, or targets are
+            standardized by a single one.
         """
+        self._settings.refuse_one_shot(shots, "evaluation.shots")
         tasks = self._splits[draw.split]
         self._check_sizes(draw.split, least(shots) + least(queries))
         support: list[NDArray[np.int32]] = []

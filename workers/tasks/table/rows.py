@@ -16,6 +16,8 @@ from workers.wire.protocol import Array
 # A column of texts is meant to hold numbers if this share of its cells does.
 _MEANT = 0.9
 _NOTHING = (None, "", b"")
+# Names of the index columns that pandas writes.
+_INDEX = re.compile(r"|Unnamed: 0(\.\d+)?|__index_level_\d+__")
 # A number with a unit or another sign: 5 kg, 12 %, $3.50, (1.5), −2 with a long minus.
 _WITH_UNIT = re.compile(r"\s*[^\w.,]{0,3}\s*\d[\d.,]*(?:[eE][+-]?\d+)?\s*[^\d.,\s]{0,4}\s*")
 
@@ -23,6 +25,11 @@ _WITH_UNIT = re.compile(r"\s*[^\w.,]{0,3}\s*\d[\d.,]*(?:[eE][+-]?\d+)?\s*[^\d.,\
 def refused(path: object, row: int, why: str, remedy: str = "leave the row out") -> DataError:
     """Build the error for a row: what is wrong, and what to do."""
     return DataError(f"{path}: row {row} {why}; {remedy} (rows count from 0)")
+
+
+def is_index(name: str) -> bool:
+    """Return whether a column is named as pandas names an index: it holds row numbers, no data."""
+    return _INDEX.fullmatch(name) is not None
 
 
 class Rows:

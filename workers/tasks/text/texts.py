@@ -83,7 +83,7 @@ class Texts:
         """Report repeated texts; `splits`: of the classes."""
         contents = [same(text) for text in self.texts]
         copies = Copies.of_texts(contents, self.rows, self.classes, splits, self.repeated)
-        remedy = "; which class is right? leave the others out"
+        remedy = "; which class is right? leave the others out: a task may have it on both sides"
         return copies.notes("text", "class", "classes", remedy)
 
     def describe(self) -> dict[str, Any]:

@@ -244,3 +244,18 @@ def test_sources_that_are_none(tmp_path, folder):
     ):
         with pytest.raises(error, match=re.escape(said)):
             family_of(path)
+
+
+def test_queries_that_the_support_has_too_are_counted(tmp_path):
+    tasks = with_queries(lines())
+    for key in ("x", "y"):
+        tasks["machine-0"][f"query_{key}"][:2] = tasks["machine-0"][key][1]
+        tasks["machine-1"][f"query_{key}"][0] = tasks["machine-2"][key][0]  # of another task
+    notes = family_of(save(tmp_path / "tasks", tasks), shots=2, queries=2).notes()
+    assert [note for note in notes if "query_x" in note] == [
+        "2 examples of query_x are in x of the same task too: a task may have them in support and "
+        "query; leave them out of one"
+    ]
+    assert (
+        family_of(save(tmp_path / "none", with_queries(lines())), shots=2, queries=2).notes() == []
+    )

@@ -10,7 +10,8 @@ from user_tasks_module import body
 
 from workers.settings.python_task import PythonTask
 from workers.tasks.python.family import PythonFamily
-from workers.user_code.modules import files_of, import_module
+from workers.user_code.files import files_of
+from workers.user_code.modules import import_module
 
 
 def test_the_module_and_the_function_must_be_there(write, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.tasks.signals.apart import Apart
+from workers.tasks.signals.apart import Apart, deal_together
 
 SIZES = st.lists(st.integers(1, 5), min_size=1, max_size=6)
 
@@ -64,3 +64,30 @@ def test_in_time_support_is_of_the_first_part():
 @pytest.mark.parametrize("sizes", [[], [7]])
 def test_one_recording_cannot_be_dealt(sizes):
     assert not Apart([np.arange(size, dtype=np.int32) for size in sizes]).holds(1, 1)
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 4), min_size=4, max_size=4), min_size=2, max_size=3),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(0, 10),
+)
+def test_recordings_of_several_classes_are_dealt_out_once_if_they_can_be(sizes, few, more, seed):
+    table = np.array(sizes)  # [classes, recordings]
+    offsets = np.cumsum([0, *table.ravel()])
+    recording = np.repeat(np.tile(np.arange(4), len(table)), table.ravel())
+    classes = []
+    for number, row in enumerate(table):
+        starts = offsets[4 * number : 4 * number + 5]
+        parts = [np.arange(*starts[i : i + 2], dtype=np.int32) for i in np.flatnonzero(row)]
+        classes.append(Apart(parts, recordings=[f"r{i}" for i in np.flatnonzero(row)]))
+    ways = np.array(list(itertools.product([0, 1], repeat=4)))
+    can_be = ((table @ ways.T >= few) & (table @ (1 - ways).T >= more)).all(0).any()
+    needed = [few] * len(table), [more] * len(table)
+    sides = deal_together(np.random.default_rng(seed), classes, *needed)
+    assert (sides is not None) == can_be
+    if sides is not None:
+        support, query = (np.concatenate(each) for each in zip(*sides, strict=True))
+        assert not set(recording[support]) & set(recording[query])
+        assert len(support) + len(query) == table.sum()
+        assert all(len(told) >= few and len(asked) >= more for told, asked in sides)

@@ -140,3 +140,35 @@ def test_numbers_of_64_bits_keep_their_digits(tmp_path):
     assert found.values.dtype == np.float32
     found = read(npz(tmp_path / "b.npz", x=X.astype(np.float64) + 1e9, y=Y))
     assert found.values.dtype == np.float64
+
+
+def test_an_index_that_pandas_writes_is_no_sample(tmp_path):
+    samples = {f"t{i}": X[:, i].astype(np.float64) for i in range(12)}
+    columns = {"": np.arange(6), "Unnamed: 0": np.arange(6), "label": Y, **samples}
+    task = SignalTask(path=str(write_table(tmp_path / "a.csv", columns)))
+    notes = []
+    found = Recordings.of("a", read_signals(find_source(task.path), Wanted.by(task), notes))
+    np.testing.assert_allclose(found.values.reshape(6, 12), X, rtol=1e-6)
+    assert notes == [
+        f"the column {name!r} is left out: an index, no sample" for name in ("", "Unnamed: 0")
+    ]
+
+
+def test_a_link_to_a_folder_above_makes_no_classes(tmp_path):
+    folder = class_folders(tmp_path / "data", X, Y)
+    (folder / "c0/above").symlink_to(folder)
+    check(read(folder))
+
+
+def test_files_of_other_endings_are_counted(tmp_path):
+    folder = class_folders(tmp_path / "data", X, Y)
+    for name in ("a.csv", "b.csv", "notes"):
+        (folder / "c1" / name).touch()
+    (folder / "c1/.hidden").touch()
+    notes = []
+    wanted = Wanted.by(SignalTask(path=str(folder)))
+    assert len(list(read_signals(folder, wanted, notes))) == 6
+    assert notes == [
+        "3 files are skipped, not named like signals (.npy, .wav, .flac): 2 .csv, 1 without a "
+        "suffix"
+    ]

@@ -116,16 +116,3 @@ def test_no_signals_at_all():
 )
 def test_labels_are_texts_for_people(label, text):
     assert text_of(label) == text
-
-
-@pytest.mark.parametrize("name", ["signal_column", "label_column", "recording_column"])
-def test_a_column_of_files_that_have_none(tmp_path, name):
-    said = (
-        rf"^task\.{name} = 'who' is for files with columns, and data has none: a class is a folder"
-    )
-    refused(said, class_folders(tmp_path / "data", X, Y), **{name: "who"})
-    np.save(tmp_path / "a.npy", X)
-    np.save(tmp_path / "b.npy", Y)
-    said = rf"^task\.{name} = 'who' .* a\.npy has none: .* task\.label_file names their classes"
-    labels = {"label_file": str(tmp_path / "b.npy")}
-    refused(said, tmp_path / "a.npy", **labels, **{name: "who"})

@@ -99,3 +99,12 @@ def test_a_target_of_which_no_value_recurs_is_no_class(make):
     such = {**SENSORS, "ppm": [f"{i} kg" for i in range(40)]}
     with pytest.raises(DataError, match="holds 40 different texts in 40 rows, such as '0 kg'"):
         make(such)
+
+
+def test_a_unit_of_each_task_needs_numbers_and_two_rows_or_more(make):
+    with pytest.raises(DataError, match=r"'per_task' is for numbers, but 'level' of .* classes"):
+        make({**SENSORS, "level": [str(i % 2) + "a" for i in range(40)]}, target_scaling="per_task")
+    family = make(target_scaling="per_task")
+    family.sample(DRAW, 0, 2, 2, 3)
+    with pytest.raises(ValueError, match=r"^evaluation\.shots = 1 with task\.target_scaling = "):
+        family.sample(DRAW, 0, 2, 1, 3)

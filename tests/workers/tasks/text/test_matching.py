@@ -169,7 +169,9 @@ def test_domains_of_a_split_file_are_taken(make, tmp_path):
     file.write_text(
         '{"train": ["domain0", "domain1"], "validation": ["domain2"], "test": ["domain5"]}'
     )
-    described = make(split_file=str(file)).describe()
+    described = make(
+        split_file=str(file), train_domains=None, validation_domains=None, test_domains=None
+    ).describe()
     assert (described["train_domains"], described["test_domains"]) == (
         ["domain0", "domain1"],
         ["domain5"],

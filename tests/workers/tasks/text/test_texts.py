@@ -132,7 +132,7 @@ def test_copies_and_texts_of_several_classes_are_told(tmp_path):
         "1 text is a copy of another of the same class: each counts once, and none is in support "
         "and query of one task",
         "1 text is in several classes (1 in several splits): in 'x' and 'y'; which class is right? "
-        "leave the others out",
+        "leave the others out: a task may have it on both sides",
     ]
 
 
@@ -152,5 +152,5 @@ def test_a_text_in_capitals_is_told_to_be_in_another_class_too(tmp_path):
     split = {"train": np.array([0]), "validation": np.array([1]), "test": np.array([], int)}
     assert texts.notes(split) == [
         "1 text is in several classes (1 in several splits): in 'x' and 'y'; which class is right? "
-        "leave the others out"
+        "leave the others out: a task may have it on both sides"
     ]
