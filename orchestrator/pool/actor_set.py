@@ -13,7 +13,10 @@ _LOOK_EVERY_S = 2.0
 
 
 class ActorSet:
-    """The set of a pool's actors, kept at its size and on machines that stay."""
+    """The set of a pool's actors, kept at its size and on machines that stay.
+
+    last_placed: when an actor with a machine last ended, in the backend's time; at first the start.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class ActorSet:
         self._backend, self._elastic, self._examples = backend, elastic, examples
         self._notify = notify
         self._starts_due: deque[float] = deque()
-        self._last_look = backend.now()
+        self._last_look = self.last_placed = backend.now()
         self._machines_to_avoid: list[str] = []
         self.actors: list[Actor] = []
         for _ in range(count):
@@ -128,6 +131,7 @@ class ActorSet:
     def shift_clocks(self, seconds: float) -> None:
         """Extend all deadlines by so many seconds, during which the driver itself stood still."""
         now = self._backend.now()
+        self.last_placed = min(now, self.last_placed + seconds)
         for actor in self.actors:
             actor.shift_clocks(seconds, now)
 
@@ -145,6 +149,8 @@ class ActorSet:
 
     def _end_actor(self, actor: Actor) -> None:
         self.actors.remove(actor)
+        if actor.place:
+            self.last_placed = self._backend.now()
         self._backend.end(actor.handle)
 
     def _look_at_machines(self, num_blocks: int) -> None:

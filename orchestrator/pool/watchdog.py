@@ -37,7 +37,7 @@ class Watchdog:
 
         Args:
           start_limit_s: seconds in which an actor that has a machine must be ready.
-          machine_limit_s: seconds in which the first actor must have a machine.
+          machine_limit_s: seconds for which there may be no actor with a machine.
         """
         self._backend, self._schedule, self._actors = backend, schedule, actors
         self._recovery, self._deadlines = recovery, deadlines
@@ -83,7 +83,9 @@ class Watchdog:
     def _deadline_of(self, actor: Actor) -> float:
         """Return when an actor is late, in the backend's time."""
         if not actor.ready and actor.place is None:
-            return math.inf if self._actors.placed else actor.since + self._machine_limit_s
+            if self._actors.placed:
+                return math.inf
+            return max(actor.since, self._actors.last_placed) + self._machine_limit_s
         if not actor.ready:
             return actor.since + self._start_limit_s
         if actor.head is None:

@@ -119,6 +119,23 @@ def test_where_machines_may_come_they_may_take_half_an_hour(changes):
         make_pool(backend, 3, **changes).wait_until_ready()
 
 
+def test_the_last_placed_actor_may_be_lost_long_after_another_found_no_machine():
+    pool, backend, messages = ready_pool(
+        2, least=1, make=lambda actor: vars(actor).update(placeable=actor.number != 1, task_s=50.0)
+    )
+    check_steps(pool, range(3))
+    assert backend.now() > 1800, "longer than a machine may take"
+    backend.actors[0].kill()
+    check_steps(pool, [3])
+    assert pool.incidents.replaced_actors == 1
+    backend.actors[2].kill()
+    backend._make = lambda actor: setattr(actor, "placeable", False)
+    died = backend.now()
+    with pytest.raises(PoolError, match="no machine has had room for an actor for 1800 s"):
+        check_steps(pool, [4])
+    assert backend.now() - died >= 1800
+
+
 def test_there_are_no_more_actors_than_blocks():
     pool, backend, _ = ready_pool(2, elastic=True)
     backend.cluster = Machines(100, frozenset())
