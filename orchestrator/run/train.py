@@ -26,7 +26,6 @@ from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
 from orchestrator.tracking.tracking import Tracking, check_tracking
 from workers.tasks.family import TaskFamily, notes_of
-from workers.wire.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.records.result import Result
@@ -126,8 +125,8 @@ def _train(
         with stop.ignored():
             _save(run)
         raise
-    except MetatrainError:
-        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is reported
+    except Exception:  # of Ray's, of the system's, of the user's code: whatever ends the run
+        with stop.ignored(), contextlib.suppress(Exception):  # the first error is reported
             _save(run)
         raise
 

@@ -37,7 +37,8 @@ _EXAMPLE = "for example: metatrain submit -- train sinusoid"
 def submit(
     context: typer.Context,
     words: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND ...", help="train ..., tune ... or evaluate ...")
+        list[str],
+        typer.Argument(metavar="-- COMMAND ...", help="train ..., tune ... or evaluate ..."),
     ],
     address: Address = None,
     wait: Annotated[
