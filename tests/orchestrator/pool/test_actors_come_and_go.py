@@ -120,7 +120,7 @@ def test_where_machines_may_come_they_may_take_half_an_hour(changes):
 
 
 def test_the_last_placed_actor_may_be_lost_long_after_another_found_no_machine():
-    pool, backend, messages = ready_pool(
+    pool, backend, _ = ready_pool(
         2, least=1, make=lambda actor: vars(actor).update(placeable=actor.number != 1, task_s=50.0)
     )
     check_steps(pool, range(3))

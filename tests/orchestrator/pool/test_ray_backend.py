@@ -54,7 +54,7 @@ def test_an_error_that_ray_gives_for_an_answer_is_the_actors_death(backend, fail
 
 def test_the_reason_of_an_environment_that_failed_is_named(backend, failing):
     failing(exceptions.RuntimeEnvSetupError("pip found no such package\nand so on"))
-    with pytest.raises(BackendError, match="environment. pip found no such package$"):
+    with pytest.raises(BackendError, match=r"environment\. pip found no such package$"):
         backend.answer("a call")
 
 
