@@ -53,6 +53,11 @@ class ActorSet:
         return [actor for actor in self.actors if actor.place]
 
     @property
+    def num_avoided(self) -> int:
+        """The number of machines on which no more actors are started."""
+        return len(self._machines_to_avoid)
+
+    @property
     def complete(self) -> bool:
         """Whether all actors are ready and none is due to start."""
         return not self._starts_due and all(actor.ready for actor in self.actors)
@@ -89,8 +94,9 @@ class ActorSet:
         for _ in range(sum(at <= now for at in self._starts_due)):
             self._starts_due.remove(min(self._starts_due))
             self._start_actor()
-        for actor in [a for a in self.actors if a.leaving and not a.calls]:
-            self._end_actor(actor)
+        if any(actor.ready and not actor.leaving for actor in self.actors):
+            for actor in [a for a in self.actors if a.leaving and not a.calls]:
+                self._end_actor(actor)
         if now - self._last_look >= _LOOK_EVERY_S:
             self._last_look = now
             self._look_at_machines(num_blocks)
@@ -103,8 +109,12 @@ class ActorSet:
 
     def avoid_machine_of(self, actor: Actor) -> None:
         """Start no more actors on the machine of `actor`."""
-        if actor.place:
+        if actor.place and not self.is_avoided(actor):
             self._machines_to_avoid.append(actor.place.node)
+
+    def is_avoided(self, actor: Actor) -> bool:
+        """Tell whether `actor` is on a machine on which no more actors are started."""
+        return actor.machine in self._machines_to_avoid
 
     def restart_build(self, actor: Actor) -> None:
         """Repeat the calls of an actor's start after they were lost."""
@@ -161,7 +171,9 @@ class ActorSet:
                 continue
             actor.set_leaving()
             self._starts_due.append(self._backend.now())
-            self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
+            self._notify(
+                f"{place.host} is being drained: {actor} gets no more blocks once another is ready"
+            )
         staying = sum(not actor.leaving for actor in self.actors) + len(self._starts_due)
         more = min(machines.slots, num_blocks) - staying
         if self._elastic and more > 0:

@@ -75,9 +75,11 @@ class Watchdog:
             why = f"was not ready within {self._start_limit_s:g} s"
             self._recovery.replace_actor(Event.START_TOO_SLOW, actor, why)
             return
+        avoided = self._actors.num_avoided
+        others = f" (but {avoided}, which would compute other bits)" if avoided else ""
         raise PoolError(
-            f"no machine has had room for an actor for {self._machine_limit_s:g} s; add machines, "
-            "or lower workers.cpus or workers.gpus"
+            f"no machine{others} has had room for an actor for {self._machine_limit_s:g} s; add "
+            "machines, or lower workers.cpus or workers.gpus"
         )
 
     def _deadline_of(self, actor: Actor) -> float:
