@@ -75,6 +75,9 @@ def train(
     ) as run:
         tracking, ended = Tracking(config, run.storage, show_note), "failed"
         try:
+            with stop.deferred():  # a service must not begin a run that nobody ends
+                tracking.open()
+            stop.stop_if_requested()
             result = _train_and_test(config, run, stop, watch, tracking)
             ended = "finished"
             return result

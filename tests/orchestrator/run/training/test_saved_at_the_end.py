@@ -1,11 +1,13 @@
 """A run that ends early, whatever ends it: its last whole step is saved."""
 
+import signal
+
 import pytest
 from ray.exceptions import OutOfDiskError
-from training_runs import start
+from training_runs import finish, start, steps_logged
 
 from orchestrator.pool.watched_pool import Watch
-from orchestrator.run.signals import NoStop
+from orchestrator.run.signals import GracefulStop, Interrupted, NoStop
 from orchestrator.run.train import _train
 from orchestrator.storage import checkpoint
 from orchestrator.tracking.tracking import Tracking
@@ -51,6 +53,33 @@ def test_whatever_ends_a_run_its_last_whole_step_is_saved(config, tmp_path, monk
     assert raised.value is error
     state, *_ = checkpoint.load_latest(run.storage)
     assert state.step == 2
+
+
+def test_a_signal_within_a_validation_ends_it_and_a_resume_is_the_undisturbed_run(
+    finished, config, tmp_path, monkeypatch
+):
+    folder, _, expected, theta_sha256 = finished
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+
+    def signalled(*arguments):
+        signal.raise_signal(signal.SIGTERM)
+        pytest.fail("the validation went on")
+
+    try:
+        stop = GracefulStop()
+        run = start(config, tmp_path / "run", stop=stop)
+        with monkeypatch.context() as patch:
+            patch.setattr("orchestrator.run.training_run.validate", signalled)
+            with pytest.raises(Interrupted):
+                train(config, run, stop)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    again = start(config, tmp_path / "run", resume=True)
+    assert again.first_step == 3
+    _, result = finish(again)
+    assert (again.theta_sha256, result) == (theta_sha256, expected)
+    assert steps_logged(tmp_path / "run") == steps_logged(folder)
 
 
 def test_what_goes_wrong_while_saving_does_not_hide_why_the_run_ended(
