@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +31,22 @@ def test_neither_its_import_nor_its_version_imports_ray_or_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [metatrain.__version__, "[]"]
+
+
+def test_a_pod_finds_the_process_by_its_name_however_it_was_started():
+    """As `python -m metatrain`, and after a restart with other environment variables."""
+    code = (
+        "import metatrain, orchestrator.cli.app as app\n"
+        "app.main = lambda: print(open('/proc/self/comm').read(), end='')\n"
+        "metatrain.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "metatrain\n"
+
+
+def test_a_system_without_proc_has_processes_without_that_name(monkeypatch):
+    monkeypatch.setattr(metatrain, "Path", lambda path: Path("/nowhere") / path[1:])
+    metatrain.name_process()
 
 
 @pytest.mark.parametrize("named", ["nonsense", "TkAgg"])

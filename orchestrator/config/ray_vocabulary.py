@@ -5,7 +5,6 @@ that names it.
 """
 
 import dataclasses
-import sys
 from typing import Any
 
 from orchestrator.config.schema import Table
@@ -17,6 +16,8 @@ _SUPPORTED = {
     "FailureConfig": {"max_failures"},
     "CheckpointConfig": {"num_to_keep"},
 }
+# As many actors as may be replaced at all, for Ray's -1: no limit.
+_ENDLESS = 10**6
 
 
 def of_scaling_config(scaling: Any) -> Table:
@@ -70,7 +71,7 @@ def of_run_config(run: Any) -> Table:
         _refuse_others(failures)
         if failures.max_failures:  # 0 is Ray's default
             endless = failures.max_failures < 0
-            settings["workers.max_failures"] = sys.maxsize if endless else failures.max_failures
+            settings["workers.max_failures"] = _ENDLESS if endless else failures.max_failures
     if checkpoints is not None:
         _refuse_others(checkpoints)
         if checkpoints.num_to_keep is not None:

@@ -27,7 +27,7 @@ def tree(folder: Path) -> Tree | None:
     """List the files of `folder` by git; None outside a work tree, or without git.
 
     Raises:
-      ValueError: git cannot read the work tree.
+      ValueError: git cannot read the work tree, or takes too long.
     """
     if not any((parent / ".git").exists() for parent in (folder, *folder.parents)):
         return None
@@ -62,13 +62,23 @@ def _listed(folder: Path, *options: str) -> list[str]:
 
 
 def _git(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git on the repository that holds `folder`, not on one that the environment names."""
+    """Run git on the repository that holds `folder`, not on one that the environment names.
+
+    Raises:
+      ValueError: it takes too long.
+    """
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
-    return subprocess.run(
-        ["git", *_SAFE, "-C", str(folder), *words],
-        env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=_LIMIT_S,
-        check=False,
-    )
+    try:
+        return subprocess.run(
+            ["git", *_SAFE, "-C", str(folder), *words],
+            env=environment | {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ValueError(
+            f"git {words[0]} in {folder} has not ended within {_LIMIT_S:g} s; try again, or give a "
+            "--working-dir that is smaller or on a faster disk"
+        ) from None

@@ -194,6 +194,7 @@ class ActorPool:
             self._accept_answer(actor, call, answer, took_s)
         elif ref is actor.placing:
             actor.set_place(answer, self._backend.now())
+            self._recovery.check_machine_of(actor)
         else:
             self._accept_actor(actor, answer)
 

@@ -13,7 +13,10 @@ _LOOK_EVERY_S = 2.0
 
 
 class ActorSet:
-    """The set of a pool's actors, kept at its size and on machines that stay."""
+    """The set of a pool's actors, kept at its size and on machines that stay.
+
+    last_placed: when an actor with a machine last ended, in the backend's time; at first the start.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,7 @@ class ActorSet:
         self._backend, self._elastic, self._examples = backend, elastic, examples
         self._notify = notify
         self._starts_due: deque[float] = deque()
-        self._last_look = backend.now()
+        self._last_look = self.last_placed = backend.now()
         self._machines_to_avoid: list[str] = []
         self.actors: list[Actor] = []
         for _ in range(count):
@@ -48,6 +51,11 @@ class ActorSet:
     def placed(self) -> list[Actor]:
         """The actors that have a machine."""
         return [actor for actor in self.actors if actor.place]
+
+    @property
+    def num_avoided(self) -> int:
+        """The number of machines on which no more actors are started."""
+        return len(self._machines_to_avoid)
 
     @property
     def complete(self) -> bool:
@@ -86,8 +94,9 @@ class ActorSet:
         for _ in range(sum(at <= now for at in self._starts_due)):
             self._starts_due.remove(min(self._starts_due))
             self._start_actor()
-        for actor in [a for a in self.actors if a.leaving and not a.calls]:
-            self._end_actor(actor)
+        if any(actor.ready and not actor.leaving for actor in self.actors):
+            for actor in [a for a in self.actors if a.leaving and not a.calls]:
+                self._end_actor(actor)
         if now - self._last_look >= _LOOK_EVERY_S:
             self._last_look = now
             self._look_at_machines(num_blocks)
@@ -100,8 +109,12 @@ class ActorSet:
 
     def avoid_machine_of(self, actor: Actor) -> None:
         """Start no more actors on the machine of `actor`."""
-        if actor.place:
+        if actor.place and not self.is_avoided(actor):
             self._machines_to_avoid.append(actor.place.node)
+
+    def is_avoided(self, actor: Actor) -> bool:
+        """Tell whether `actor` is on a machine on which no more actors are started."""
+        return actor.machine in self._machines_to_avoid
 
     def restart_build(self, actor: Actor) -> None:
         """Repeat the calls of an actor's start after they were lost."""
@@ -128,6 +141,7 @@ class ActorSet:
     def shift_clocks(self, seconds: float) -> None:
         """Extend all deadlines by so many seconds, during which the driver itself stood still."""
         now = self._backend.now()
+        self.last_placed = min(now, self.last_placed + seconds)
         for actor in self.actors:
             actor.shift_clocks(seconds, now)
 
@@ -145,6 +159,8 @@ class ActorSet:
 
     def _end_actor(self, actor: Actor) -> None:
         self.actors.remove(actor)
+        if actor.place:
+            self.last_placed = self._backend.now()
         self._backend.end(actor.handle)
 
     def _look_at_machines(self, num_blocks: int) -> None:
@@ -155,7 +171,9 @@ class ActorSet:
                 continue
             actor.set_leaving()
             self._starts_due.append(self._backend.now())
-            self._notify(f"{place.host} is being drained: {actor} gets no more blocks")
+            self._notify(
+                f"{place.host} is being drained: {actor} gets no more blocks once another is ready"
+            )
         staying = sum(not actor.leaving for actor in self.actors) + len(self._starts_due)
         more = min(machines.slots, num_blocks) - staying
         if self._elastic and more > 0:

@@ -44,6 +44,8 @@ class Delivery:
         free = sorted((a for a in actors if a.free), key=lambda actor: len(actor.calls))
         has_others = sum(actor.ready for actor in actors) > 1
         for item in queued:
+            if not free:
+                break
             assignment = self._schedule.assign(item, free, has_others)
             if assignment is None:
                 continue

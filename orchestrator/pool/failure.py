@@ -56,6 +56,7 @@ class FailureContext:
     lost: calls of the actor lost in a row, or how often this sum was lost.
     compiling: whether the actor runs a block of this shape for the first time.
     begun: whether the run has begun, so that it can continue without this actor.
+    others_ready: whether other actors are ready, so that blocks run meanwhile.
     """
 
     replaced: int = 0
@@ -67,6 +68,7 @@ class FailureContext:
     lost: int = 0
     compiling: bool = False
     begun: bool = True
+    others_ready: bool = True
 
 
 def decide(event: Event, history: FailureContext) -> Decision:
@@ -77,14 +79,14 @@ def decide(event: Event, history: FailureContext) -> Decision:
     """
     replace = Decision.REPLACE if history.replaced < history.budget else Decision.FAIL
     match event:
-        case Event.ACTOR_REFUSED | Event.COPIES_DIFFER:
+        case Event.ACTOR_DIFFERS if history.begun:
+            return replace if costs_budget(event, history) else Decision.REPLACE
+        case Event.ACTOR_REFUSED | Event.COPIES_DIFFER | Event.ACTOR_DIFFERS:
             return Decision.FAIL
         case Event.ACTOR_PREEMPTED:
             return Decision.REPLACE
         case Event.ACTOR_DIED:
             return replace if history.block_deaths < MAX_BLOCK_DEATHS else Decision.FAIL
-        case Event.ACTOR_DIFFERS:
-            return replace if history.begun else Decision.FAIL
         case Event.START_TOO_SLOW:
             return replace
         case Event.DEADLINE_MISSED:
@@ -98,6 +100,17 @@ def decide(event: Event, history: FailureContext) -> Decision:
         case Event.BLOCK_RAISED | Event.ANSWER_REJECTED:
             again = history.block_errors < MAX_BLOCK_ERRORS
             return Decision.RETRY_ELSEWHERE if again else Decision.FAIL
+
+
+def costs_budget(event: Event, history: FailureContext) -> bool:
+    """Tell whether the replacement of an actor is one of those that the budget allows.
+
+    An actor that would compute other bits is no fault of the run's own actors. It costs the budget
+    only while none of these is ready: otherwise a run would go on looking for machines for ever.
+    """
+    if event is Event.ACTOR_DIFFERS:
+        return not history.others_ready
+    return event is not Event.ACTOR_PREEMPTED
 
 
 def back_off_s(failed_starts: int) -> float:

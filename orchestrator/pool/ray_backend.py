@@ -3,11 +3,12 @@
 Ray's own restarts are off: they loop without an error when a constructor fails.
 """
 
+import contextlib
 import itertools
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,11 @@ from ray._private.state import state as ray_state
 from ray.exceptions import (
     ActorUnavailableError,
     ObjectLostError,
-    OutOfMemoryError,
     RayActorError,
     RayError,
     RaySystemError,
     RayTaskError,
+    RuntimeEnvSetupError,
 )
 
 from orchestrator.pool.backend import ActorDiedError, CallLostError, CallRaisedError, Machines
@@ -29,6 +30,7 @@ from orchestrator.text.plain_text import label
 from workers.actor import BlockActor
 from workers.execution import isa
 from workers.settings.worker import ActorSettings
+from workers.wire.errors import PoolError
 from workers.wire.packing import from_bytes, to_bytes, to_bytes_if_small
 from workers.wire.protocol import Block, Weights
 from workers.wire.remote_contribution import RemoteContribution
@@ -90,21 +92,27 @@ class RayBackend:
 
     def build(self, handle: Any, examples: Sequence[Block]) -> Any:
         """See `Backend.build`."""
-        return handle.build.remote(list(examples))
+        with _sending("examples"):
+            return handle.build.remote(list(examples))
 
     def share(self, weights: Weights) -> Any:
         """See `Backend.share`."""
         arrays = [field for field in weights if isinstance(field, np.ndarray)]
         packed = to_bytes_if_small(weights, *arrays)
-        return packed if isinstance(packed, bytes) else ray.put(weights)
+        if isinstance(packed, bytes):
+            return packed
+        with _sending("weights"):
+            return ray.put(weights)
 
     def run(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> Any:
         """See `Backend.run`."""
-        return handle.run.remote(weights, to_bytes(blocks))
+        with _sending("blocks"):
+            return handle.run.remote(weights, to_bytes(blocks))
 
     def run_and_keep(self, handle: Any, weights: Any, blocks: Sequence[Block]) -> tuple[Any, Any]:
         """See `Backend.run_and_keep`."""
-        vectors, kept = handle.run_and_keep.remote(weights, to_bytes(blocks))
+        with _sending("blocks"):
+            vectors, kept = handle.run_and_keep.remote(weights, to_bytes(blocks))
         return kept, vectors
 
     def add(
@@ -115,7 +123,8 @@ class RayBackend:
         limit_s: float,
     ) -> tuple[Any, Any]:
         """See `Backend.add`. Within a list, Ray leaves the references to the actor to wait for."""
-        total, kept = handle.add.remote(to_bytes(parts), list(vectors), limit_s)
+        with _sending("sums"):
+            total, kept = handle.add.remote(to_bytes(parts), list(vectors), limit_s)
         return kept, total
 
     def wait(self, calls: Sequence[Any], timeout_s: float) -> list[Any]:
@@ -143,10 +152,10 @@ class RayBackend:
             if error.actor_init_failed:
                 raise CallRaisedError(RuntimeError(_last_line(error))) from error
             raise ActorDiedError(_why_dead(error), bool(error.preempted)) from error
-        except OutOfMemoryError as error:
-            raise ActorDiedError(_first_line(error)) from error
         except RayTaskError as error:
             raise CallRaisedError(error.cause) from error
+        except RayError as error:  # out of memory or disk, its node died, its environment failed
+            raise ActorDiedError(_first_line(error)) from error
 
     def _fetch(self, calls: Sequence[Any]) -> dict[Any, Any]:
         """Fetch several answers in one call of Ray; none if one of them is an error."""
@@ -174,6 +183,18 @@ class RayBackend:
         return time.monotonic()
 
 
+@contextlib.contextmanager
+def _sending(what: str) -> Iterator[None]:
+    """Turn an error of Ray's, such as a full object store, into a PoolError."""
+    try:
+        yield
+    except RayError as error:
+        raise PoolError(
+            f"Ray cannot send {what} to actors: {_first_line(error)}; if its object store is full, "
+            "give the driver's machine more memory or disk"
+        ) from error
+
+
 def _why_dead(error: RayActorError) -> str:
     """Return Ray's reason for a death, without the advice around it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -186,7 +207,10 @@ def _why_dead(error: RayActorError) -> str:
 
 
 def _first_line(error: RayError) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    # The first line of this error is the same for all reasons.
+    num_lines = 2 if isinstance(error, RuntimeEnvSetupError) else 1
+    return " ".join(lines[:num_lines]) or type(error).__name__
 
 
 def _last_line(error: RayError) -> str:

@@ -8,7 +8,7 @@ import ray
 from orchestrator.config.driver_settings import PoolSettings
 from orchestrator.pool.actor_pool import ActorPool
 from orchestrator.pool.ray_backend import RayBackend
-from orchestrator.pool.ray_session import check_resources, folders_of_actors, start_ray
+from orchestrator.pool.ray_session import check_resources, end_ray, folders_of_actors, start_ray
 from workers.actor import BlockActor
 from workers.settings.worker import ActorSettings
 from workers.wire.import_path import refuse_namesakes
@@ -76,4 +76,4 @@ class RayPool(ActorPool):
 
     def _end_ray(self) -> None:
         if self._owns_ray:
-            ray.shutdown()
+            end_ray()

@@ -22,6 +22,7 @@ from workers.wire.packing import INLINE_LIMIT
 # Arrays above Ray's inline limit go through its object store, at 1 to 3 ms each. With this limit
 # the weights and gradients of a small convolutional network travel with the calls instead.
 _OUR_INLINE_BYTES = 1024 * 1024
+_print = ray_worker.print_to_stdstream
 _TOO_LATE = "timed out during startup"  # Ray's own words
 
 
@@ -37,7 +38,13 @@ def try_ray() -> dict[str, float]:
     try:
         return join_cluster()
     finally:
-        ray.shutdown()
+        end_ray()
+
+
+def end_ray() -> None:
+    """Leave the cluster, or end the Ray that was started here; the next one prints again."""
+    ray.shutdown()
+    ray_worker.print_to_stdstream = _print
 
 
 def start_ray(num_cpus: float, verbose: bool) -> None:

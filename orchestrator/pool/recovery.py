@@ -14,6 +14,7 @@ from orchestrator.pool.failure import (
     Event,
     FailureContext,
     back_off_s,
+    costs_budget,
     decide,
 )
 from orchestrator.pool.step_schedule import StepSchedule
@@ -48,7 +49,7 @@ class Recovery:
         self._schedule, self._actors, self._budget = schedule, actors, budget
         self._start_limit_s, self._notify = start_limit_s, notify
         self._replaced = 0
-        self._failed_starts = 0
+        self._failed_starts = self._refused = 0
 
     def begin_run(self) -> None:
         """Note that the run has begun, so that it can continue without a refused actor."""
@@ -56,22 +57,37 @@ class Recovery:
 
     def accept_actor(self, actor: Actor) -> None:
         """Note that an actor is ready, so that starts succeed again."""
-        self._failed_starts = 0
+        self._failed_starts = self._refused = 0
         if self._begun:
             self._notify(f"{actor} has joined")
 
     def refuse_actor(self, actor: Actor, differences: list[str]) -> None:
         """Replace an actor that would compute other bits by one on another machine.
 
+        All actors that start on its machine are replaced with it.
+
         Raises:
-          MetatrainError: the run has not begun, or the budget is used up.
+          MetatrainError: the run has not begun, or no actor is ready and the budget is used up.
         """
         self._actors.avoid_machine_of(actor)
+        self._refused += 1
         why = (
             f"would compute other bits than the driver: {'; '.join(differences)}; use equal "
             "machines, software, data and environment variables"
         )
         self.replace_actor(Event.ACTOR_DIFFERS, actor, why)
+        for other in list(self._actors.actors):
+            self.check_machine_of(other)
+
+    def check_machine_of(self, actor: Actor) -> None:
+        """Replace an actor that starts on a machine on which another was refused.
+
+        Raises:
+          MetatrainError: see `refuse_actor`.
+        """
+        if not actor.ready and self._actors.is_avoided(actor):
+            why = "is on the same machine as one that would compute other bits"
+            self.replace_actor(Event.ACTOR_DIFFERS, actor, why)
 
     def handle_failed_call(self, error: BackendError, actor: Actor, ref: Any) -> None:
         """Act on a call that has no answer: its actor died, it was lost, or it raised.
@@ -111,15 +127,16 @@ class Recovery:
         """
         killer = actor.head[1].item if event is Event.ACTOR_DIED and actor.head else None
         deaths = self._schedule.count_death(killer) if killer is not None else 0
-        decision = self._decide(
-            event, misses=actor.misses, proven=proven, lost=actor.lost, block_deaths=deaths
+        context = self._context(
+            misses=actor.misses, proven=proven, lost=actor.lost, block_deaths=deaths
         )
-        if decision is Decision.FAIL:
+        if decide(event, context) is Decision.FAIL:
             raise self._why_not_replaced(event, actor, why, killer, deaths)
         self.incidents.count("replaced_actors")
-        self._replaced += event is not Event.ACTOR_PREEMPTED
-        self._failed_starts += 1
-        delay_s = back_off_s(self._failed_starts)
+        self._replaced += costs_budget(event, context)
+        differs = event is Event.ACTOR_DIFFERS
+        self._failed_starts += not differs
+        delay_s = back_off_s(self._refused if differs else self._failed_starts)
         self._actors.replace_actor(actor, delay_s)
         self._requeue_calls_of(actor, "retried_calls")
         self._notify(
@@ -262,10 +279,16 @@ class Recovery:
         )
 
     def _decide(self, event: Event, **facts: Any) -> Decision:
-        context = FailureContext(
-            replaced=self._replaced, budget=self._budget, begun=self._begun, **facts
+        return decide(event, self._context(**facts))
+
+    def _context(self, **facts: Any) -> FailureContext:
+        return FailureContext(
+            replaced=self._replaced,
+            budget=self._budget,
+            begun=self._begun,
+            others_ready=bool(self._actors.ready),
+            **facts,
         )
-        return decide(event, context)
 
 
 def _as_metatrain_error(error: CallRaisedError, prefix: str) -> MetatrainError:

@@ -1,6 +1,6 @@
 """The schedule of an outer step: its work items, who runs them, and their results."""
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -82,7 +82,7 @@ class StepSchedule:
         """
         self.deadline_factor = 1
         self.root = root_above(leaves) if summed else None
-        self._queue: deque[WorkItem] = deque(leaves)
+        self._queue: OrderedDict[WorkItem, None] = OrderedDict.fromkeys(leaves)
         self._leaves = list(leaves)
         self._sum_above: dict[WorkItem, WorkItem] = {}
         if self.root is not None:
@@ -153,19 +153,20 @@ class StepSchedule:
 
     def start(self, item: WorkItem) -> None:
         """Take a work item from the queue because an actor has it."""
-        self._queue.remove(item)
+        del self._queue[item]
         self._num_starts[item] += 1
 
     def requeue(self, item: WorkItem) -> None:
         """Put an item first in the queue, unless it is queued, not needed, or lacks a part."""
         ready = all(part in self._results for part in item.parts)
         if ready and not self._is_settled(item) and item not in self._queue:
-            self._queue.appendleft(item)
+            self._queue[item] = None
+            self._queue.move_to_end(item, last=False)
 
     def unqueue_calls_of(self, actor: Actor) -> None:
         """Take the items of an actor from the queue, because it was late but has answered."""
-        held = [call.item for call in actor.calls.values()]
-        self._queue = deque(item for item in self._queue if item not in held)
+        for call in actor.calls.values():
+            self._queue.pop(call.item, None)
 
     def settle(self, call: Call, result: ItemResult) -> Settled:
         """Use an answer if the step still needs it; return what it must be compared with."""
@@ -187,7 +188,7 @@ class StepSchedule:
             self._digests[item] = result.answer.digest
         for part in item.parts:
             self._results.pop(part, None)
-        self._queue = deque(other for other in self._queue if not self._is_settled(other))
+        self._unqueue_with_parts(item)
         if item in self._sum_above:
             self.requeue(self._sum_above[item])
 
@@ -207,7 +208,8 @@ class StepSchedule:
         """Queue an item whose result is lost; return how often it was lost."""
         self._losses[item] += 1
         self._results.pop(item, None)
-        self._queue = deque(other for other in self._queue if item not in other.parts)
+        if item in self._sum_above:
+            self._queue.pop(self._sum_above[item], None)
         self._requeue_with_parts(item)
         return self._losses[item]
 
@@ -226,6 +228,12 @@ class StepSchedule:
         while ancestor is not None and ancestor not in self._results:
             ancestor = self._sum_above.get(ancestor)
         return ancestor is not None
+
+    def _unqueue_with_parts(self, item: WorkItem) -> None:
+        """Take from the queue what an item settles: itself, and the parts of a sum."""
+        self._queue.pop(item, None)
+        for part in item.parts:
+            self._unqueue_with_parts(part)
 
     def _requeue_with_parts(self, item: WorkItem) -> None:
         if item not in self._results:

@@ -37,7 +37,7 @@ class Watchdog:
 
         Args:
           start_limit_s: seconds in which an actor that has a machine must be ready.
-          machine_limit_s: seconds in which the first actor must have a machine.
+          machine_limit_s: seconds for which there may be no actor with a machine.
         """
         self._backend, self._schedule, self._actors = backend, schedule, actors
         self._recovery, self._deadlines = recovery, deadlines
@@ -75,15 +75,19 @@ class Watchdog:
             why = f"was not ready within {self._start_limit_s:g} s"
             self._recovery.replace_actor(Event.START_TOO_SLOW, actor, why)
             return
+        avoided = self._actors.num_avoided
+        others = f" (but {avoided}, which would compute other bits)" if avoided else ""
         raise PoolError(
-            f"no machine has had room for an actor for {self._machine_limit_s:g} s; add machines, "
-            "or lower workers.cpus or workers.gpus"
+            f"no machine{others} has had room for an actor for {self._machine_limit_s:g} s; add "
+            "machines, or lower workers.cpus or workers.gpus"
         )
 
     def _deadline_of(self, actor: Actor) -> float:
         """Return when an actor is late, in the backend's time."""
         if not actor.ready and actor.place is None:
-            return math.inf if self._actors.placed else actor.since + self._machine_limit_s
+            if self._actors.placed:
+                return math.inf
+            return max(actor.since, self._actors.last_placed) + self._machine_limit_s
         if not actor.ready:
             return actor.since + self._start_limit_s
         if actor.head is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestrator.config.schema import MetaConfig, to_toml
 from orchestrator.reporting.notes import NOTES, RESULTS, drawn_or_note, show_note
+from orchestrator.run.opening import check_machine
 from orchestrator.run.signals import Stop
 from orchestrator.run.train import train
 from orchestrator.storage.storage import Storage
@@ -42,6 +43,7 @@ def train_seeds(
     """
     from orchestrator.records.seed_scores import folder_of, write_seeds
 
+    check_machine(next(iter(configs.values())))  # may start this command again
     with open_folder(location, show_note) as storage:
         _check(storage, resume)
         results: dict[int, Result | None] = dict.fromkeys(configs)

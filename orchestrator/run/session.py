@@ -113,7 +113,7 @@ def open_run(
             from orchestrator.run.training_run import TrainingRun
 
             stop.install()
-            run = TrainingRun(config, storage, launched, start.state, note, command)
+            run = TrainingRun(config, storage, launched, start.state, note, command, stop)
         try:
             yield run
         finally:

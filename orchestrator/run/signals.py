@@ -28,6 +28,9 @@ class Stop(Protocol):
     def deferred(self) -> AbstractContextManager[None]:
         """Return a context in which the first signal is only noted."""
 
+    def at_once(self) -> AbstractContextManager[None]:
+        """Return a context within `deferred` that ends at the first signal, or at a noted one."""
+
     def ignored(self) -> AbstractContextManager[None]:
         """Return a context in which signals do nothing."""
 
@@ -42,6 +45,10 @@ class NoStop:
         """Do nothing: no signal is noted."""
 
     def deferred(self) -> AbstractContextManager[None]:
+        """Return an empty context."""
+        return contextlib.nullcontext()
+
+    def at_once(self) -> AbstractContextManager[None]:
         """Return an empty context."""
         return contextlib.nullcontext()
 
@@ -83,6 +90,16 @@ class GracefulStop:
             yield
         finally:
             self._deferring = False
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise Interrupted at a signal within the context, and if one was noted before."""
+        previous, self._deferring = self._deferring, False
+        try:
+            self.stop_if_requested()
+            yield
+        finally:
+            self._deferring = previous
 
     @contextlib.contextmanager
     def ignored(self) -> Iterator[None]:
@@ -137,6 +154,19 @@ class PythonInterrupt:
         """Return a context in which the first SIGINT is noted and the second one raises."""
         return self._handling(self._receive)
 
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt at a SIGINT within the context, and if one was noted before."""
+        is_ours = signal.getsignal(signal.SIGINT) == self._receive
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            self.stop_if_requested()
+            yield
+        finally:
+            if is_ours:
+                signal.signal(signal.SIGINT, self._receive)
+
     def ignored(self) -> AbstractContextManager[None]:
         """Return a context in which SIGINT does nothing."""
         return self._handling(signal.SIG_IGN)
@@ -158,6 +188,24 @@ class PythonInterrupt:
             yield
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextlib.contextmanager
+def as_keyboard_interrupts() -> Iterator[None]:
+    """Raise KeyboardInterrupt at our signals within the context, as asyncio expects.
+
+    It drops any other exception that a handler raises within one of its callbacks.
+    """
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in handlers.items():
+        if callable(handler):
+            signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
 
 
 def announce_stop() -> None:

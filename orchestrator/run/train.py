@@ -26,7 +26,6 @@ from orchestrator.storage.targets import open_folder
 from orchestrator.text.redact import redact
 from orchestrator.tracking.tracking import Tracking, check_tracking
 from workers.tasks.family import TaskFamily, notes_of
-from workers.wire.errors import CheckpointError, MetatrainError
 
 if TYPE_CHECKING:  # these import TensorFlow, which refusals must not wait for
     from orchestrator.records.result import Result
@@ -76,6 +75,9 @@ def train(
     ) as run:
         tracking, ended = Tracking(config, run.storage, show_note), "failed"
         try:
+            with stop.deferred():  # a service must not begin a run that nobody ends
+                tracking.open()
+            stop.stop_if_requested()
             result = _train_and_test(config, run, stop, watch, tracking)
             ended = "finished"
             return result
@@ -126,8 +128,8 @@ def _train(
         with stop.ignored():
             _save(run)
         raise
-    except MetatrainError:
-        with stop.ignored(), contextlib.suppress(CheckpointError):  # the first error is reported
+    except Exception:  # of Ray's, of the system's, of the user's code: whatever ends the run
+        with stop.ignored(), contextlib.suppress(Exception):  # the first error is reported
             _save(run)
         raise
 

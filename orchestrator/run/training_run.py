@@ -24,6 +24,7 @@ from orchestrator.run.best_checkpoint import evaluate_best, protocol_of
 from orchestrator.run.checkpoint_writer import CheckpointWriter, Snapshot, explaining
 from orchestrator.run.due import is_validated, steps_until_due
 from orchestrator.run.launch import Launch
+from orchestrator.run.signals import NoStop, Stop
 from orchestrator.storage import checkpoint
 from orchestrator.storage.storage import Storage
 from orchestrator.text.json_text import encoded
@@ -65,6 +66,7 @@ class TrainingRun:
         resumed: MetaState | None,
         notify: Callable[[str], None] = lambda note: None,
         command: str = "",
+        stop: Stop | None = None,
     ):
         """Start from `resumed`, or with theta drawn from the seed, which is saved as step 0.
 
@@ -73,11 +75,13 @@ class TrainingRun:
           resumed: the state to resume; None for a new run.
           notify: takes a line about faults that do not end the run; called in another thread.
           command: the command that opened the run, for history.json.
+          stop: its first signal ends a validation; None to leave signals alone.
         Raises:
           ValueError: `resumed` holds the weights of another model.
           CheckpointError: the folder cannot be written to.
         """
         self._config, self.storage, self.launch = config, storage, launch
+        self._stop = stop or NoStop()
         with ExitStack() as opened:
             opened.callback(launch.close)
             self._open(resumed, notify, command, opened)
@@ -95,13 +99,11 @@ class TrainingRun:
         initial = self.launch.initial_state()
         state = resumed or initial
         check_shapes(initial, state)
-        self.first_step = state.step
+        self.first_step = self._logged_step = state.step
         self._outer = OuterUpdate(config.outer, state)
-        self._logged_step = state.step
         self._snapshot_step = saved_step = state.step if resumed else -1
         self._validation: dict[str, Any] = {}
-        keep = is_validated(config, state.step + 1) or config.outer.epochs > 1
-        self._last_complete = state if keep else None
+        self._last_complete = state if self._keeps(state.step) else None
         with explaining(storage, "config.toml", saved_step):
             storage.write_changed("config.toml", to_toml(config).encode())
             self._tensorboard = TensorBoardLog(storage, state.step, config.outer.steps)
@@ -139,8 +141,7 @@ class TrainingRun:
 
     def steps(self) -> Iterator[Progress]:
         """Train to the end; yield after each step, once its validation and saving are done."""
-        config = self._config
-        launch = self.launch
+        config, launch = self._config, self.launch
         pending: list[Progress] = []  # steps of a call that is not reported to its end
         due = partial(steps_until_due, config)
         for report in meta_train(config, launch.family, launch.pool, self._outer, due):
@@ -156,7 +157,8 @@ class TrainingRun:
             self._metrics.append(report, launch.pool, self._writer.durations_s())
             validation: dict[str, Any] = {}
             if is_validated(config, report.step):
-                validation = validate(config, launch.family, launch.pool, self._outer.weights)
+                with self._stop.at_once():  # it may take longer than a cluster waits
+                    validation = validate(config, launch.family, launch.pool, self._outer.weights)
                 scores = validation["scores"]
                 row |= {f"validation_{name}": score for name, score in scores.items()}
             with self._explaining("metrics.jsonl"):
@@ -168,8 +170,7 @@ class TrainingRun:
                 continue
             # A step whose validation fails is not complete, nor is one with only some of its
             # updates: then the step before it is saved.
-            keep = is_validated(config, report.step + 1) or config.outer.epochs > 1
-            self._last_complete = self._outer.state() if keep else None
+            self._last_complete = self._outer.state() if self._keeps(report.step) else None
             saved = ""
             if self._validation or report.step % config.checkpoint.every == 0:
                 saved = self.save()
@@ -234,10 +235,9 @@ class TrainingRun:
         from orchestrator.reporting.pictures.render import render
 
         state, _ = checkpoint.load(self.storage, result.checkpoint)
-        rate = result.protocol.get("inner_lr", self._config.algorithm.inner_lr)
-        recipe = recipe_at(self._config, rate)
-        launch = self.launch
-        pictures = render(self._config, launch.family, launch.pool, state.weights, recipe)
+        config, launch = self._config, self.launch
+        recipe = recipe_at(config, result.protocol.get("inner_lr", config.algorithm.inner_lr))
+        pictures = render(config, launch.family, launch.pool, state.weights, recipe)
         by_step = png_of_each_metric(result.per_step, result.measured, result.unit)
         images = {"tasks": pictures.png, **by_step}
         with self._explaining("picture.png"):
@@ -268,6 +268,9 @@ class TrainingRun:
             self._close_files()
         finally:
             self.launch.close()
+
+    def _keeps(self, step: int) -> bool:
+        return is_validated(self._config, step + 1) or self._config.outer.epochs > 1
 
     def _close_files(self) -> None:
         self._writer.close()

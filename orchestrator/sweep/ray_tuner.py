@@ -7,9 +7,10 @@ import ray
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.schedulers import TrialScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from orchestrator.config.schema import MetaConfig, Table
-from orchestrator.pool.ray_session import interruptible, start_ray
+from orchestrator.pool.ray_session import end_ray, interruptible, start_ray
 from orchestrator.storage.storage import Storage
 from orchestrator.sweep.dimension import Dimension
 from orchestrator.sweep.explore import Explore
@@ -61,7 +62,7 @@ def room_for(sweep: SweepSettings, config: MetaConfig) -> int:
 
 def stop() -> None:
     """Leave the cluster, or end the Ray that `start` started with all its trials."""
-    ray.shutdown()
+    end_ray()
 
 
 def run(
@@ -133,28 +134,20 @@ def _tuner(
     space: dict[str, Any],
     trial_table: TrialTable,
 ) -> tune.Tuner:
-    search, searcher = sweep.search, None
+    search, searcher = sweep.search, _searcher(sweep, trial_table)
     samples = 1 if POINT in space else sweep.samples
-    if search.searcher == "optuna":
-        import optuna
-
-        from orchestrator.sweep.ray_searcher import Searcher
-
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
-        searcher = Searcher(
-            domains, metric=trial_table.metric, mode=trial_table.mode, seed=sweep.seed
-        )
+    has_objective = search.searcher == "optuna"
+    is_drawn = isinstance(searcher, BasicVariantGenerator)
     return tune.Tuner(
         trainable,
         param_space=space,
         tune_config=tune.TuneConfig(
-            metric=None if searcher else trial_table.metric,
-            mode=None if searcher else trial_table.mode,
+            metric=None if has_objective else trial_table.metric,
+            mode=None if has_objective else trial_table.mode,
             search_alg=searcher,
             scheduler=_scheduler(sweep, config, trial_table),
             num_samples=samples,
-            max_concurrent_trials=search.parallel,
+            max_concurrent_trials=None if is_drawn else search.parallel,
             time_budget_s=search.time_s,
             reuse_actors=True,
             trial_dirname_creator=_folder_of,
@@ -171,6 +164,22 @@ def _tuner(
             verbose=0,
         ),
     )
+
+
+def _searcher(sweep: SweepSettings, trial_table: TrialTable) -> Any:
+    """Return what draws points, from the sweep's seed; None where all points are in the space."""
+    if sweep.search.searcher == "optuna":
+        import optuna
+
+        from orchestrator.sweep.ray_searcher import Searcher
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        domains = {key: _domain(dimension) for key, dimension in sweep.space.items()}
+        return Searcher(domains, metric=trial_table.metric, mode=trial_table.mode, seed=sweep.seed)
+    if sweep.search.scheduler == "pbt":
+        parallel = sweep.search.parallel or 0
+        return BasicVariantGenerator(random_state=sweep.seed, max_concurrent=parallel)
+    return None
 
 
 def _scheduler(sweep: SweepSettings, config: MetaConfig, trial_table: TrialTable) -> TrialScheduler:

@@ -41,17 +41,26 @@ def check_tracking(config: MetaConfig) -> None:
 
 
 class Tracking:
-    """The open services of a run; without any it does nothing."""
+    """The services of a run; without any it does nothing."""
 
     def __init__(self, config: MetaConfig, storage: Storage, notify: Say):
-        """Open the run on each service.
+        """Open nothing yet.
 
         Args:
           notify: takes a line about a service that fails.
         """
+        self._config, self._storage = config, storage
         self._notify, self._last_step = notify, config.outer.steps
         self._logged_at = -_EVERY_S
         self._services: dict[str, Opened] = {}
+
+    def open(self) -> None:
+        """Open the run on each service; `close` ends it, also if this raises.
+
+        Raises:
+          OSError: the run's folder cannot be written to.
+        """
+        config, storage = self._config, self._storage
         if not (chosen := services_of(config)):
             return
         ids = _read_ids(storage)

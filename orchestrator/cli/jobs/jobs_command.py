@@ -14,6 +14,7 @@ from orchestrator.cli.jobs.following import EXIT_STOPPED, exit_code, follow, to_
 from orchestrator.cli.json_output import print_json
 from orchestrator.jobs.dashboard import dashboard_address
 from orchestrator.jobs.jobs import STOP_WAIT_S, Job, Jobs
+from orchestrator.run.signals import Interrupted, as_keyboard_interrupts
 from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 
@@ -111,8 +112,9 @@ def follow_to_the_end(jobs: Jobs, id: str, option: str = "") -> int:
     Ctrl-C does not stop the job.
     """
     try:
-        job = follow(jobs, id)
-    except KeyboardInterrupt:
+        with as_keyboard_interrupts():
+            job = follow(jobs, id)
+    except (Interrupted, KeyboardInterrupt):
         NOTES.print(
             "",
             f"{id} is still running; watch it with: metatrain logs -f {id}{option}; stop it with: "

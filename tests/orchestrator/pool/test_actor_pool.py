@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from simulated_actor import misshapen, with_nan
+from simulated_actor import WEIGHTS, blocks_of, misshapen, with_nan
 from simulated_backend import SimulatedBackend
 from simulated_pool import NUM_BLOCKS, check_steps, make_pool, ready_pool, run
 
 from orchestrator.pool.backend import Machines
+from orchestrator.pool.step_schedule import StepSchedule
 from workers.wire.errors import NonFiniteError, PoolError
 
 
@@ -219,3 +220,25 @@ def test_whatever_happens_the_contributions_are_those_of_the_undisturbed_run(see
     assert step > 10
     assert bool(backend.sums) == (reduction == "actors") or count == 1
     assert all(any(words in text for words in allowed) for text in refusals)
+
+
+@pytest.mark.parametrize("reduction", ["driver", "actors"])
+def test_what_an_event_costs_does_not_grow_with_the_blocks_that_wait(monkeypatch, reduction):
+    """Counted, not timed: looks at single items, for each item of the step."""
+    looks = []
+
+    def counting(method):
+        def counted(*arguments):
+            looks.append(method.__name__)
+            return method(*arguments)
+
+        return counted
+
+    for name in ("assign", "_is_settled", "_unqueue_with_parts"):
+        method = getattr(StepSchedule, name)
+        monkeypatch.setattr(StepSchedule, name, counting(method))
+    pool, _, _ = ready_pool(2, reduction=reduction)
+    blocks = blocks_of(0, 301)  # a number that gives single blocks
+    looks.clear()
+    pool.run(WEIGHTS, blocks)
+    assert len(looks) < 12 * len(blocks)

@@ -1,11 +1,11 @@
-"""Actors that start, join, leave or are refused, on machines that come and go."""
+"""Actors that start, join or leave, on machines that come and go."""
 
 import pytest
 from simulated_backend import SimulatedBackend
 from simulated_pool import NUM_BLOCKS, check_steps, make_pool, ready_pool
 
 from orchestrator.pool.backend import CallLostError, CallRaisedError, Machines
-from workers.wire.errors import FingerprintError, PoolError
+from workers.wire.errors import PoolError
 
 
 def test_an_actor_that_dies_in_its_build_uses_up_the_budget_with_growing_pauses():
@@ -119,6 +119,23 @@ def test_where_machines_may_come_they_may_take_half_an_hour(changes):
         make_pool(backend, 3, **changes).wait_until_ready()
 
 
+def test_the_last_placed_actor_may_be_lost_long_after_another_found_no_machine():
+    pool, backend, _ = ready_pool(
+        2, least=1, make=lambda actor: vars(actor).update(placeable=actor.number != 1, task_s=50.0)
+    )
+    check_steps(pool, range(3))
+    assert backend.now() > 1800, "longer than a machine may take"
+    backend.actors[0].kill()
+    check_steps(pool, [3])
+    assert pool.incidents.replaced_actors == 1
+    backend.actors[2].kill()
+    backend._make = lambda actor: setattr(actor, "placeable", False)
+    died = backend.now()
+    with pytest.raises(PoolError, match="no machine has had room for an actor for 1800 s"):
+        check_steps(pool, [4])
+    assert backend.now() - died >= 1800
+
+
 def test_there_are_no_more_actors_than_blocks():
     pool, backend, _ = ready_pool(2, elastic=True)
     backend.cluster = Machines(100, frozenset())
@@ -169,22 +186,17 @@ def test_a_preempted_actor_costs_no_budget():
     assert pool.incidents.replaced_actors == 2
 
 
-def test_an_actor_with_other_bits_is_refused_at_the_start_and_avoided_later():
-    other = {"fingerprint": {"cpu": "b"}}
-    backend = SimulatedBackend(lambda actor: vars(actor).update(other if actor.number == 1 else {}))
-    message = r"host1 \(pid 1\) would compute other bits than the driver: cpu: 'a' here, 'b' there"
-    with pytest.raises(FingerprintError, match=message):
-        make_pool(backend, 2).wait_until_ready()
-
-    pool, backend, messages = ready_pool(
-        2, make=lambda actor: vars(actor).update(other if actor.number == 2 else {})
-    )
-    backend.actors[0].kill()
-    check_steps(pool, range(400))
-    assert len(backend.actors) == 4
-    assert backend.actors[2].ran == []
-    assert backend.avoided[3] == ["node2"]
-    assert any("cpu: 'a' here, 'b' there" in line for line in messages)
+def test_if_every_machine_is_drained_at_once_actors_work_until_others_are_ready():
+    pool, backend, messages = ready_pool(2, make=lambda actor: setattr(actor, "task_s", 0.2))
+    backend._make = lambda actor: setattr(actor, "build_s", 60.0)
+    backend.cluster = Machines(2, frozenset({"node0", "node1"}))
+    began = backend.now()
+    check_steps(pool, range(20))
+    assert backend.now() - began < 50, "the run does not stand still while others build"
+    check_steps(pool, range(20, 100))
+    assert [actor.ended for actor in backend.actors] == [True, True, False, False]
+    assert pool.incidents.replaced_actors == 0
+    assert "gets no more blocks once another is ready" in messages[0]
 
 
 def test_a_start_whose_calls_are_lost_is_asked_for_again():

@@ -1,6 +1,13 @@
 import pytest
 
-from orchestrator.pool.failure import Decision, Event, FailureContext, back_off_s, decide
+from orchestrator.pool.failure import (
+    Decision,
+    Event,
+    FailureContext,
+    back_off_s,
+    costs_budget,
+    decide,
+)
 
 # event, facts (other fields have their defaults), decision
 TRUTH_TABLE = [
@@ -19,8 +26,13 @@ TRUTH_TABLE = [
     (Event.ACTOR_REFUSED, {"budget": 10}, Decision.FAIL),
     (Event.ACTOR_REFUSED, {"budget": 10, "begun": False}, Decision.FAIL),
     (Event.ACTOR_DIFFERS, {"budget": 10, "begun": False}, Decision.FAIL),
-    (Event.ACTOR_DIFFERS, {"budget": 10, "begun": True}, Decision.REPLACE),
-    (Event.ACTOR_DIFFERS, {"replaced": 10, "budget": 10, "begun": True}, Decision.FAIL),
+    (Event.ACTOR_DIFFERS, {"budget": 0, "begun": True}, Decision.REPLACE),
+    (Event.ACTOR_DIFFERS, {"budget": 10, "others_ready": False}, Decision.REPLACE),
+    (
+        Event.ACTOR_DIFFERS,
+        {"replaced": 10, "budget": 10, "others_ready": False},
+        Decision.FAIL,
+    ),
     (Event.START_TOO_SLOW, {"budget": 1}, Decision.REPLACE),
     (Event.START_TOO_SLOW, {"replaced": 1, "budget": 1}, Decision.FAIL),
     (Event.DEADLINE_MISSED, {"budget": 0, "misses": 1}, Decision.COPY),
@@ -53,6 +65,12 @@ TRUTH_TABLE = [
 )
 def test_the_decision_is_as_in_the_truth_table(event, facts, decision):
     assert decide(event, FailureContext(**facts)) is decision
+
+
+def test_neither_an_announced_loss_nor_a_refusal_beside_ready_actors_costs_the_budget():
+    free = {event for event in Event if not costs_budget(event, FailureContext())}
+    assert free == {Event.ACTOR_PREEMPTED, Event.ACTOR_DIFFERS}
+    assert costs_budget(Event.ACTOR_DIFFERS, FailureContext(others_ready=False))
 
 
 def test_the_truth_table_names_every_event_and_every_decision():

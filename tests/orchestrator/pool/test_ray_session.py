@@ -4,8 +4,10 @@ import sys
 import pytest
 import ray
 from ray._private import services
+from ray._private import worker as ray_worker
 
-from orchestrator.pool.ray_session import interruptible, start_in_new_sessions, start_ray
+from orchestrator.pool import ray_session
+from orchestrator.pool.ray_session import end_ray, interruptible, start_in_new_sessions, start_ray
 from orchestrator.run.signals import Interrupted
 from workers.wire.errors import PoolError
 
@@ -49,6 +51,17 @@ def test_a_ray_that_is_late_on_a_busy_machine_is_told_in_a_line(monkeypatch, err
         assert str(caught.value).startswith(
             "Ray did not start within 30 s, because this machine is busy;"
         )
+
+
+def test_what_ray_prints_is_dropped_only_until_our_ray_ends(monkeypatch):
+    printing = ray_worker.print_to_stdstream
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    monkeypatch.setattr(ray_session, "enable_tokens", lambda: None)
+    start_ray(1, verbose=False)
+    assert ray_worker.print_to_stdstream is not printing
+    end_ray()
+    assert ray_worker.print_to_stdstream is printing
 
 
 def test_a_signal_to_the_drivers_group_does_not_reach_what_ray_starts():

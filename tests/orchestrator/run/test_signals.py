@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from orchestrator.run.signals import GracefulStop, Interrupted
+from orchestrator.run.signals import GracefulStop, Interrupted, PythonInterrupt
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -62,6 +62,46 @@ def test_signals_do_nothing_while_they_are_ignored():
     assert not stop.requested
     with pytest.raises(Interrupted):
         signal.raise_signal(signal.SIGTERM)
+
+
+def test_a_signal_ends_at_once_what_is_not_waited_for():
+    stop = GracefulStop()
+    with stop.deferred():
+        with pytest.raises(Interrupted, match="SIGTERM"), stop.at_once():
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+
+
+def test_what_is_not_waited_for_does_not_begin_if_a_signal_was_noted(capfd):
+    stop = GracefulStop()
+    with stop.deferred():
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted), stop.at_once():
+            pytest.fail("it began")
+
+
+def test_after_what_is_not_waited_for_signals_are_noted_again(capfd):
+    stop = GracefulStop()
+    with stop.deferred():
+        with stop.at_once():
+            pass
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.requested
+
+
+def test_in_python_too_an_interrupt_ends_at_once_what_is_not_waited_for(capfd):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop = PythonInterrupt()
+    with stop.deferred():
+        with stop.at_once():
+            pass
+        with pytest.raises(KeyboardInterrupt), stop.at_once():
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt), stop.at_once():
+            pytest.fail("it began")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 @pytest.mark.parametrize(

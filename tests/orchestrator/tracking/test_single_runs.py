@@ -148,6 +148,7 @@ def test_of_fast_steps_one_a_second_is_logged(mlflow, tmp_path, monkeypatch):
     config = sinusoid("outer.steps=9", "tracking.mlflow=sqlite:///x")
     storage = Storage(str(tmp_path / "run"))
     log = tracking.Tracking(config, storage, print)
+    log.open()
     for step in range(1, 10):
         log.log({"step": step, "loss": 0.5}, validated=step == 4)
     log.close("stopped")
@@ -164,6 +165,7 @@ def test_mlflow_itself_has_the_metrics_and_continues_its_run(tmp_path):
     storage = Storage(str(tmp_path / "run"))
     for steps in ([3, 6], [9]):
         log = tracking.Tracking(config, storage, pytest.fail)
+        log.open()
         for step in steps:
             log.log({"step": step, "loss": 0.5 / step}, validated=True)
         log.log_test({"loss": 0.25})
@@ -187,6 +189,7 @@ def test_wandb_itself_takes_the_metrics(tmp_path, monkeypatch):
     config = sinusoid("outer.steps=9", "tracking.wandb=sines")
     tracking.check_tracking(config)
     log = tracking.Tracking(config, Storage(str(tmp_path)), pytest.fail)
+    log.open()
     log.log({"step": 9, "loss": 0.5}, validated=True)
     log.close("finished")
     assert list((tmp_path / "wandb").glob("offline-run-*/*.wandb"))

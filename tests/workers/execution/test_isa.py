@@ -11,6 +11,8 @@ from orchestrator.cli import app
 from orchestrator.cli.adapt import sources
 from orchestrator.pool.ray_backend import RayBackend
 from orchestrator.run.opening import check_machine
+from orchestrator.run.seeds import train_seeds
+from orchestrator.run.signals import NoStop
 from workers.execution import isa, processor
 from workers.execution.fingerprint import differences, fingerprint
 from workers.execution.isa import RestartNeededError
@@ -64,6 +66,13 @@ def test_a_process_of_other_instructions_must_start_again(flags, monkeypatch):
     assert "start Python with XLA_FLAGS='--xla_cpu_enable_fast_math=false --x" in str(raised.value)
     choose(monkeypatch, **needed)
     isa.require("avx2")
+
+
+def test_runs_from_several_seeds_write_nothing_before_the_process_starts_again(flags, tmp_path):
+    configs = {seed: sinusoid("runtime.isa=avx2", f"seed={seed}") for seed in (0, 1)}
+    with pytest.raises(RestartNeededError):
+        train_seeds(configs, [], str(tmp_path / "all"), False, False, False, NoStop())
+    assert not (tmp_path / "all").exists()
 
 
 def test_commands_that_adapt_need_the_instructions_of_their_run(flags, monkeypatch):

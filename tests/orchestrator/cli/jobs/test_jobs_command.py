@@ -1,13 +1,16 @@
 """The commands status, logs, stop and list: how a job is found, and what is printed."""
 
+import asyncio
 import io
 import json
+import signal
 
 import pytest
 from rich.text import Text
 from small_jobs import SmallJobs, job
 
 from orchestrator.cli.jobs import jobs_command
+from orchestrator.run.signals import GracefulStop
 from orchestrator.text.console import Console
 from workers.wire.errors import ClusterError
 
@@ -73,6 +76,31 @@ def test_control_c_leaves_the_job_alone_and_says_how_to_go_on(capsys):
         in output.err
     )
     assert "metatrain stop a-1 --address http://x:1" in output.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+def test_control_c_within_asyncio_is_not_lost_under_the_command_lines_handlers(capsys, number):
+    class Waiting(SmallJobs):
+        def follow(self, id):
+            yield "one\n"
+            loop = asyncio.new_event_loop()
+            loop.call_soon(signal.raise_signal, number)
+            loop.call_later(0.05, loop.stop)
+            try:
+                loop.run_forever()
+            finally:
+                loop.close()
+            pytest.fail("the signal was lost")
+
+    handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    stop = GracefulStop()
+    try:
+        assert jobs_command.follow_to_the_end(Waiting(job()), "a-1") == 75
+        assert signal.getsignal(number) == stop._receive
+    finally:
+        for n, handler in handlers.items():
+            signal.signal(n, handler)
+    assert "a-1 is still running; watch it with" in capsys.readouterr().err
 
 
 def test_a_job_that_never_ran_says_why(capsys):

@@ -11,11 +11,11 @@ from orchestrator.storage.storage import Storage
 ONE_BY_ONE = ["workers.block_size=1", "runtime.execution=map"]
 
 
-def start(config, folder, resume=False):
+def start(config, folder, resume=False, stop=None):
     storage = Storage(str(folder))
     state, _, notes = find_state(config, storage, resume, allow_changes=False)
     assert notes == []
-    return TrainingRun(config, storage, in_process(config), state)
+    return TrainingRun(config, storage, in_process(config), state, stop=stop)
 
 
 def finish(run):
