@@ -58,6 +58,8 @@ class SeriesFamily:
         recordings, windows = self._data.recordings, self._data.windows
         self._names = sorted(set(recordings.recordings))
         self._early, self._late = self._parts()
+        pairs = zip(self._early, self._late, strict=True)
+        self._sizes = np.array([[len(early), len(late)] for early, late in pairs])
         self._splits = self._split()
         for split in SPLITS:
             self._check_sizes(split, settings.shots, settings.queries)
@@ -188,8 +190,9 @@ class SeriesFamily:
         of_signal = np.array([place[name] for name in recordings.recordings])
         of_example = of_signal[windows.signals]
         early, late = [], []
-        for series in range(len(self._names)):
-            rows = np.flatnonzero(of_example == series).astype(np.int32)
+        order = np.argsort(of_example, kind="stable").astype(np.int32)
+        counts = np.bincount(of_example, minlength=len(self._names))
+        for rows in np.split(order, np.cumsum(counts)[:-1]):
             rows = once_each(self._data.ids, rows)
             early.append(rows[~windows.late[rows]])
             late.append(rows[windows.late[rows]])
@@ -233,9 +236,8 @@ class SeriesFamily:
         return "the samples' own unit"
 
     def _small(self, shots: Size, queries: Size) -> NDArray[np.bool_]:
-        few = least(shots), least(queries)
-        pairs = zip(self._early, self._late, strict=True)
-        return np.array([len(a) < few[0] or len(b) < few[1] for a, b in pairs])
+        early, late = self._sizes.T
+        return (early < least(shots)) | (late < least(queries))
 
     def _split(self) -> Splits:
         """Series are split first: which are for testing does not hang on what small ones are."""

@@ -9,6 +9,7 @@ import numpy as np
 from workers.tasks.listing import listed
 from workers.tasks.signals.columns import Wanted
 from workers.tasks.signals.recordings import Signal
+from workers.tasks.table.row_groups import numbered
 from workers.tasks.table.rows import Rows, is_index
 from workers.tasks.table.table_files import TEXT_SUFFIXES
 from workers.wire.errors import DataError, SourceError
@@ -127,14 +128,14 @@ def _of_samples(
             )
     values = np.stack([rows.column_of_numbers(name, True) for name in signals], axis=1)
     told = _Told(path, rows, labels, wanted)
-    recordings = np.array(told.recordings or [path.name] * len(rows))
+    names, recordings = numbered(told.recordings or [path.name] * len(rows))
     order = np.argsort(recordings, kind="stable")
-    classes = np.array(told.classes or [""] * len(rows))
+    _, classes = numbered(told.classes or [""] * len(rows))
     keys = np.stack([recordings[order], classes[order]], axis=1)
     changes = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
     for own in np.split(order, changes):
         first = int(own[0])
-        recording = str(recordings[first])
+        recording = names[recordings[first]]
         where = f"{path.name}: {recording!r}" if told.recordings else path.name
         yield Signal(
             name=f"{where}, from row {first}",

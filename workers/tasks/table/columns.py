@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from workers.settings.table_task import TableTask
 from workers.tasks.listing import listed
 from workers.tasks.scaling import Scaling
+from workers.tasks.table.row_groups import numbered
 from workers.tasks.table.rows import Rows, is_index
 from workers.wire.errors import DataError
 
@@ -160,13 +161,13 @@ def read_target(rows: Rows, settings: TableTask) -> Target:
         return Target(rows.column_of_numbers(name, False), None)
     labels = rows.texts(name)
     _check_recur(labels, rows.with_something_beside(name) or labels[0], settings)
-    classes, indices = np.unique(np.asarray(labels), return_inverse=True)
+    classes, indices = numbered(labels)
     if len(classes) < 2:
         raise DataError(
             f"{settings.path}: {name!r} (task.target_column) is {labels[0]!r} in every row; there "
             "is nothing to learn"
         )
-    return Target(indices.astype(np.int32), [str(name) for name in classes])
+    return Target(indices.astype(np.int32), classes)
 
 
 def _check_recur(labels: Sequence[str], example: str, settings: TableTask) -> None:

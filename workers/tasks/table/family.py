@@ -58,12 +58,7 @@ class TableFamily:
         self._features = choose_features(rows, settings, train)
         self._inputs = self._features.scale.apply(self._features.values, settings.path)
         self._target: Scale | None = None
-        self._per_task = settings.target_scaling == "per_task"
-        if self._per_task and classes is not None:
-            raise DataError(
-                f"task.target_scaling = 'per_task' is for numbers, but {settings.target_column!r} "
-                f"of {settings.path} holds classes; unset it"
-            )
+        self._per_task = _is_per_task(settings, classes)
         if classes is None:
             remedy = "choose another task.target_column"
             values, names = target.values[:, None], [settings.target_column]
@@ -279,6 +274,17 @@ def _read(settings: TableTask) -> Rows:
     if settings.target == "auto" and not is_value(rows, settings):
         rows = Rows(Path(settings.path), columns.values())
     return rows
+
+
+def _is_per_task(settings: TableTask, classes: Sequence[str] | None) -> bool:
+    """Return whether targets are scaled by task. Raises DataError if these are classes."""
+    is_per_task = settings.target_scaling == "per_task"
+    if is_per_task and classes is not None:
+        raise DataError(
+            f"task.target_scaling = 'per_task' is for numbers, but {settings.target_column!r} "
+            f"of {settings.path} holds classes; unset it"
+        )
+    return is_per_task
 
 
 def _rows(rows: Any) -> list[str]:

@@ -11,6 +11,16 @@ from workers.tasks.copies import once_each
 from workers.wire.errors import DataError
 
 
+def numbered(texts: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the different texts, sorted, and the place of each of `texts` among them.
+
+    As `numpy.unique`, whose array would give each text the room of the longest one.
+    """
+    names = sorted(set(texts))
+    place = {name: i for i, name in enumerate(names)}
+    return names, np.fromiter((place[text] for text in texts), np.int64, len(texts))
+
+
 @dataclass(frozen=True, slots=True)
 class RowGroups:
     """Rows by task.
@@ -39,15 +49,15 @@ class RowGroups:
         classes: list[str] | None,
     ) -> Self:
         """Group the rows of a table."""
-        names, task = np.unique(np.asarray(task_of_row), return_inverse=True)
+        names, task = numbered(task_of_row)
         ways = 1 if classes is None else len(classes)
-        cell = task.astype(np.int64) * ways + (0 if class_of_row is None else class_of_row)
+        cell = task * ways + (0 if class_of_row is None else class_of_row)
         counts = np.bincount(cell, minlength=len(names) * ways)
         order = np.argsort(cell, kind="stable").astype(np.int32)
         parts = np.split(order, np.cumsum(counts)[:-1])
         rows = [parts[i * ways : (i + 1) * ways] for i in range(len(names))]
         fewest = counts.reshape(-1, ways).min(axis=1)
-        return cls(source, [str(name) for name in names], rows, fewest, classes)
+        return cls(source, names, rows, fewest, classes)
 
     def of_tasks(self, tasks: Iterable[int]) -> NDArray[np.int32]:
         """Return all rows of some tasks, ascending."""
@@ -56,10 +66,11 @@ class RowGroups:
 
     def names_of(self, rows: NDArray[np.int32]) -> list[str]:
         """Name the task of each of `rows`."""
-        task_of = {
-            int(row): i for i, parts in enumerate(self.rows) for row in np.concatenate(parts)
-        }
-        return [self.names[task_of[int(row)]] for row in rows]
+        own = [np.concatenate(parts) for parts in self.rows]
+        known = np.concatenate(own)
+        task_of = np.zeros(int(known.max()) + 1, np.int64)
+        task_of[known] = np.repeat(np.arange(len(own)), list(map(len, own)))
+        return [self.names[int(task)] for task in task_of[rows]]
 
     def once_each(self, ids: NDArray[np.int64]) -> "RowGroups":
         """Keep the first row of equal ones in each task; `ids`: the content of every row."""

@@ -115,6 +115,8 @@ class Rows:
         The message names the first such cell. Otherwise one wrong cell would turn the column into
         classes, or leave it out.
         """
+        if self.is_numeric(name):
+            return
         cells = [(row, cell) for row, cell in enumerate(self._raw(name)) if cell not in _NOTHING]
         strays = [(row, cell) for row, cell in cells if not _is_number(cell)]
         if strays and len(strays) <= (1 - _MEANT) * len(cells):

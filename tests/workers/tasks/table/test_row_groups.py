@@ -1,7 +1,11 @@
+import tracemalloc
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from workers.tasks.table.row_groups import RowGroups
+from workers.tasks.table.row_groups import RowGroups, numbered
 from workers.wire.errors import DataError
 
 TASKS = ["b", "a", "b", "c", "a", "b"]
@@ -53,3 +57,18 @@ def test_the_class_that_is_too_small_is_named():
     groups = RowGroups.of("t.csv", TASKS, CLASSES, ["no", "yes"])
     with pytest.raises(DataError, match="the task 'c' has 0 rows of class 'no', shots and"):
         groups.check(np.array([2]), 1, "")
+
+
+@given(st.lists(st.text(max_size=4).map(lambda text: text.rstrip("\0")), min_size=1))
+def test_texts_are_numbered_in_the_order_of_numpy(texts):
+    names, places = numbered(texts)
+    known, again = np.unique(np.array(texts), return_inverse=True)
+    assert (names, places.tolist()) == (known.tolist(), again.tolist())
+
+
+def test_a_long_name_costs_nothing_for_the_others():
+    tracemalloc.start()
+    numbered(["a" * 4000, *map(str, range(9999))])  # 160 MB as an array of numpy
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10e6
