@@ -16,7 +16,7 @@ _OF_ONE_KEY = "task.vary.*"
 # Tables whose keys are the user's: a new table replaces the whole one.
 _OWN_KEYS = {"task.vary", "task.arguments"}
 # A split is by shares or by counts, not by both.
-_SHARES = "task.split_shares"
+_SHARES, _SPLIT_FILE = "task.split_shares", "task.split_file"
 _COUNTED = ("classes", "domains", "tasks")
 
 
@@ -92,9 +92,13 @@ def _make_room(table: Table, overrides: Mapping[str, Any], before: Any) -> list[
     """
     dropped = []
     task, evaluation = table.get("task"), table.get("evaluation")
-    if _SHARES in overrides and isinstance(task, dict):
+    if isinstance(task, dict):
         counts = [f"{s}_{what}" for s in ("train", "validation", "test") for what in _COUNTED]
-        dropped += [("task", key, "a share") for key in counts if key in task]
+        if _SHARES in overrides:
+            dropped += [("task", key, "a share") for key in counts if key in task]
+        if overrides.get(_SPLIT_FILE) is not None:
+            drawn = [*counts, "split_shares", "split_seed"]
+            dropped += [("task", key, "a split file") for key in drawn if key in task]
     kind = overrides.get("algorithm.kind")
     algorithm = record_of(ALGORITHMS, kind)
     if algorithm is not None and isinstance(evaluation, dict):

@@ -177,6 +177,16 @@ def test_shares_take_the_place_of_a_presets_counts():
     assert len(notes) == 3
 
 
+def test_a_split_file_takes_the_place_of_a_presets_counts():
+    config, notes = load("clinc150-intents", ["task.split_file=split.json"])
+    task = config.task
+    assert (task.split_file, task.train_classes, task.test_classes) == ("split.json", None, None)
+    assert notes[0] == "task.train_classes = 50 is dropped: it cannot go with a split file"
+    assert len(notes) == 3
+    with pytest.raises(ValueError, match="train_classes"):
+        load("clinc150-intents", ["task.split_file=split.json", "task.train_classes=50"])
+
+
 def test_nothing_is_filled_in_where_the_schema_has_to_refuse():
     for table in ({}, {"task": 5}, {"task": {"kind": "x"}}, {"task": TEXTS, "outer": 5}):
         assert fill(table) == table
