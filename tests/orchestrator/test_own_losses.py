@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,7 @@ def test_the_run_is_bound_to_the_code_of_its_loss(tmp_path, capsys, monkeypatch,
     (tmp_path / "run.toml").write_text(to_toml(config))
     assert metatrain(capsys, monkeypatch, "train", "run.toml", "--out", "run")[0] == 0
     (tmp_path / "changing_loss.py").write_text(f"{text}# changed\n")
+    del sys.modules["changing_loss"]  # as in another process
     for words, said in (
         (["train", "run.toml", "--out", "run", "--resume"], "same bits here: loss:"),
         (["evaluate", "run"], "the modules of task.loss or task.metrics have changed"),

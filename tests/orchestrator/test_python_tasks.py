@@ -1,6 +1,7 @@
 """Tasks of a user's own function, from the command to the adapted model."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,7 @@ def test_another_module_is_not_resumed(tmp_path, no_pictures):
     place = RunConfig(storage_path=str(tmp_path), name="run")
     MetaTrainer(config, run_config=place).fit()
     (tmp_path / "changing.py").write_text(f"{text}# changed\n")
+    del sys.modules["changing"]  # as in another process
     with pytest.raises(Exception, match="would not continue with the same bits here: data"):
         MetaTrainer(config, run_config=place, resume=True).fit()
 

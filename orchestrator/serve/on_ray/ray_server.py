@@ -13,7 +13,7 @@ import ray
 from ray import serve
 
 from orchestrator.adaptation.artefact import Artefact
-from orchestrator.pool.ray_session import folders_of_actors, start_ray
+from orchestrator.pool.ray_session import end_ray, folders_of_actors, start_ray
 from orchestrator.serve.on_ray.ray_store import RayStore, find_store, start_store
 from orchestrator.serve.on_ray.replica import (
     PackedArtefact,
@@ -72,7 +72,7 @@ def serving(source: Artefact, settings: ReplicaSettings, options: ServerOptions)
             serve.shutdown()
             del store
     finally:
-        ray.shutdown()
+        end_ray()
 
 
 def _refuse_other_service() -> None:

@@ -58,15 +58,17 @@ def test_queries_are_in_units_of_the_support_set(file):
 
 def test_support_targets_that_are_all_the_same_are_only_shifted(file, tmp_path):
     columns = {
-        "sensor": list("aabbccdd"),
-        "speed": list(range(8)),
-        "concentration": [1.0] * 7 + [2],
+        "sensor": list("aaabbbcccddd"),
+        "speed": list(range(12)),
+        "concentration": [1.0] * 11 + [2],
     }
     path = write_table(tmp_path / "flat.csv", columns)
     shares = ["task.train_tasks=2", "task.validation_tasks=1", "task.test_tasks=1"]
-    family = make_family(table(path, PER_TASK, *shares, "task.shots=1", "task.queries=1").task)
-    episode = family.build(family.sample(Draw(0, "train", 0), 0, 9, 1, 1))
-    assert not episode.support_targets.any()
+    family = make_family(table(path, PER_TASK, *shares, "task.shots=2", "task.queries=1").task)
+    episode = family.build(family.sample(Draw(0, "train", 0), 0, 9, 2, 1))
+    flat = np.ptp(episode.support_targets, axis=1)[:, 0] == 0
+    assert flat.sum() > 5
+    assert not episode.support_targets[flat].any()
     assert np.isfinite(episode.query_targets).all()
 
 

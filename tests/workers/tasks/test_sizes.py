@@ -20,7 +20,7 @@ from workers.tasks.sizes import at_most, draw_sizes, filled, marked
 from workers.wire.errors import DataError
 from workers.wire.protocol import Draw
 
-SHOTS, QUERIES = (1, 3), (2, 4)
+SHOTS, QUERIES = (2, 3), (2, 4)
 RANGES = {"shots": SHOTS, "queries": QUERIES}
 DRAW = Draw(0, "train", 5)
 
