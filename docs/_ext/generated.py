@@ -28,6 +28,8 @@ WRITERS: dict[str, Callable[[], str]] = {
 SHOWN = {
     "README.md": "index.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "benchmarks/REPRODUCTION.md": "reproduction.md",
     "benchmarks/RESULTS.md": "measurements.md",
     "findings/README.md": "findings.md",
 }
