@@ -14,6 +14,7 @@ from orchestrator.storage.targets import NewFile, open_file
 from workers.losses.registry import loss_of
 from workers.models.user_model import KerasModel
 from workers.settings.worker import ActorSettings
+from workers.user_code.code_digest import agree
 from workers.wire.protocol import Recipe
 from workers.wire.tensors import Shape
 
@@ -57,13 +58,13 @@ def _written(file: Path, content: bytes) -> str:
 
 def check_model(source: Artefact, digest: str, loss_digest: str = "") -> None:
     """Raise ValueError if a user's model or loss is not the one that was trained."""
-    if source.model_digest and source.model_digest != digest:
+    if source.model_digest and not agree(source.model_digest, digest):
         name = getattr(source.config.model, "source", "")
         raise ValueError(
             f"{name} has changed since the run was trained (its file or its frozen weights): the "
             "run's weights do not fit it; restore it"
         )
-    if source.loss_digest != loss_digest:
+    if not agree(source.loss_digest, loss_digest):
         raise ValueError(
             f"the modules of {source.examples.loss} and of task.metrics have changed since the run "
             "was trained: its weights were not made for this loss; restore them"
@@ -76,7 +77,7 @@ def check_backbone(source: Artefact, digests: Mapping[str, str]) -> None:
     Args:
       digests: see `digests_of`.
     """
-    if source.backbone_digest and source.backbone_digest != digests.get("backbone", ""):
+    if source.backbone_digest and not agree(source.backbone_digest, digests.get("backbone", "")):
         raise ValueError(
             f"model.backbone = {source.config.model.backbone!r} has changed since the run was "
             "trained: its features are not those that the weights were made for; restore it"

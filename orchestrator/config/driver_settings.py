@@ -7,6 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from orchestrator.config.actor_count import ActorCount, parse_count
 from workers.settings.section import Section, Size, Sizes, WaysList, setting
 
+#: Actors that may be replaced in a run, at most.
+MOST_FAILURES = 10**6
+
 
 class OuterSettings(Section):
     """The outer update: how the mean outer gradient changes theta."""
@@ -104,7 +107,7 @@ class PoolSettings(Section):
         bits=False,
     )
     max_failures: int = setting(
-        10, "actors that may be replaced in a run, 0 to 10^6", bits=False, ge=0, le=10**6
+        10, "actors that may be replaced in a run, 0 to 10^6", bits=False, ge=0, le=MOST_FAILURES
     )
     slow_after_s: float = setting(
         2.0,

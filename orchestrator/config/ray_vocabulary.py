@@ -7,6 +7,7 @@ that names it.
 import dataclasses
 from typing import Any
 
+from orchestrator.config.driver_settings import MOST_FAILURES
 from orchestrator.config.schema import Table
 
 # The fields that are read; any other field must have its default.
@@ -16,8 +17,6 @@ _SUPPORTED = {
     "FailureConfig": {"max_failures"},
     "CheckpointConfig": {"num_to_keep"},
 }
-# As many actors as may be replaced at all, for Ray's -1: no limit.
-_ENDLESS = 10**6
 
 
 def of_scaling_config(scaling: Any) -> Table:
@@ -70,8 +69,8 @@ def of_run_config(run: Any) -> Table:
     if failures is not None:
         _refuse_others(failures)
         if failures.max_failures:  # 0 is Ray's default
-            endless = failures.max_failures < 0
-            settings["workers.max_failures"] = _ENDLESS if endless else failures.max_failures
+            endless = failures.max_failures < 0  # Ray's word for no limit
+            settings["workers.max_failures"] = MOST_FAILURES if endless else failures.max_failures
     if checkpoints is not None:
         _refuse_others(checkpoints)
         if checkpoints.num_to_keep is not None:

@@ -8,6 +8,7 @@ from orchestrator.storage import checkpoint
 from orchestrator.storage.manifest import Manifest
 from orchestrator.storage.storage import Storage
 from workers.execution.fingerprint import differences as machine_differences
+from workers.user_code.code_digest import agree
 from workers.wire.errors import CheckpointError, FingerprintError
 
 #: What is compared by itself; features follow from the backbone, but for their last digits.
@@ -53,7 +54,7 @@ def check_data(digest: str, manifest: Manifest, allow_changes: bool) -> list[str
     Raises:
       ValueError: they differ.
     """
-    if digest == manifest.fingerprint.get("data", digest):
+    if agree(digest, manifest.fingerprint.get("data", digest)):
         return []
     if not allow_changes:
         raise ValueError(
@@ -69,7 +70,7 @@ def check_model(config: MetaConfig, fingerprint: dict[str, Any], manifest: Manif
     Raises:
       ValueError: its file or its frozen weights have changed.
     """
-    if fingerprint.get("model") != manifest.fingerprint.get("model"):
+    if not agree(fingerprint.get("model"), manifest.fingerprint.get("model")):
         raise ValueError(
             f"{getattr(config.model, 'source', '')} has changed since the run was trained "
             "(its file or its frozen weights): the scores would not be the run's; set it back"
@@ -82,7 +83,7 @@ def check_backbone(config: MetaConfig, fingerprint: dict[str, Any], manifest: Ma
     Raises:
       ValueError: its file, its function or its weights have changed.
     """
-    if fingerprint.get("backbone") != manifest.fingerprint.get("backbone"):
+    if not agree(fingerprint.get("backbone"), manifest.fingerprint.get("backbone")):
         raise ValueError(
             f"model.backbone = {config.model.backbone!r} has changed since the run was trained: "
             "its features are not those that the weights were made for; set it back"
@@ -97,7 +98,7 @@ def check_loss(fingerprint: dict[str, Any], manifest: Manifest, allow_changes: b
     Raises:
       ValueError: they differ.
     """
-    if fingerprint.get("loss") == manifest.fingerprint.get("loss"):
+    if agree(fingerprint.get("loss"), manifest.fingerprint.get("loss")):
         return []
     if not allow_changes:
         raise ValueError(

@@ -12,6 +12,7 @@ from workers.execution import isa
 from workers.execution.kernels import chosen_kernels
 from workers.execution.probe import is_probe, probe
 from workers.execution.processor import all_features, instruction_sets
+from workers.user_code.code_digest import agree
 
 #: The name of a hash of all features of the processor, in fingerprints of older versions.
 _OLDER = "cpu_features"
@@ -80,7 +81,7 @@ def differences(ours: dict[str, Any], others: dict[str, Any]) -> list[str]:
     return [
         f"{_VARIABLES.get(name, name)}: {_shown(ours, name)} here, {_shown(others, name)} there"
         for name in sorted(ours.keys() | others.keys())
-        if ours.get(name) != others.get(name)
+        if not agree(ours.get(name), others.get(name))
     ]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -10,6 +9,7 @@ from workers.models.model import Model
 from workers.models.user_source import Source, first_line, import_module, load_model
 from workers.settings.inputs import EVERYTHING
 from workers.settings.section import setting
+from workers.user_code.code_digest import CodeDigest
 from workers.user_code.files import files_of
 
 if TYPE_CHECKING:
@@ -101,13 +101,11 @@ class KerasModel(Model):
         name = self._source.module
         names = [*([] if name is None else [name]), *self.imports]
         modules = [import_module(each, self._source) for each in names]
-        files = files_of(modules, self.folder)
-        if self._source.file is not None:
-            files.insert(0, self._source.file)
-        total = hashlib.sha256(files[0].read_bytes() if files else b"")
+        used, imported = files_of(modules, self.folder)
+        files = [*([] if self._source.file is None else [self._source.file]), *used, *imported]
+        total = CodeDigest(files[1:])
+        total.update(files[0].read_bytes() if files else b"")
         total.update(model.frozen_sha256().encode())
-        for file in files[1:]:
-            total.update(hashlib.sha256(file.read_bytes()).digest())
         return total.hexdigest()
 
     def trusted(self) -> Self:

@@ -8,31 +8,47 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from workers.user_code.code_digest import CodeDigest
+
 # Folders of installed packages, which are not the user's own even where they lie in the folder.
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
-def digest_of_files(modules: Sequence[ModuleType], folder: str) -> "hashlib._Hash":
-    """Begin a sha256 with the content of `files_of`."""
-    total = hashlib.sha256()
-    for file in files_of(modules, folder):
+def digest_of_files(modules: Sequence[ModuleType], folder: str) -> CodeDigest:
+    """Begin a digest with the content of the modules' files, see `files_of`."""
+    used, imported = files_of(modules, folder)
+    total = CodeDigest(imported)
+    for file in used:
         total.update(hashlib.sha256(file.read_bytes()).digest())
     return total
 
 
-def files_of(modules: Sequence[ModuleType], folder: str) -> list[Path]:
-    """List the modules' source files, then those of the modules in `folder` that they use."""
-    return list(modules_by_file(modules, folder))
+def files_of(modules: Sequence[ModuleType], folder: str) -> tuple[list[Path], list[Path]]:
+    """List the modules' source files, and those of the modules in `folder` that they use.
+
+    Returns:
+      first the modules' own, and those that global names are, or come from; then further ones of
+      all import statements, also within functions.
+    """
+    used = _files_by_names(modules, Path(folder).resolve())
+    return list(used), [file for file in modules_by_file(modules, folder) if file not in used]
 
 
 def modules_by_file(modules: Sequence[ModuleType], folder: str) -> dict[Path, ModuleType | None]:
-    """Map `files_of` to their modules; None: it is not imported yet, or not found.
-
-    First those that global names are, or come from; then those of all import statements, also
-    within functions.
-    """
+    """Map `files_of` to their modules; None: it is not imported yet, or not found."""
     root = Path(folder).resolve()
-    found: dict[Path, ModuleType | None] = {}
+    found: dict[Path, ModuleType | None] = {**_files_by_names(modules, root)}
+    unread = list(found)
+    while unread:
+        for file, imported in _imported_by(unread.pop(0), root):
+            if file not in found and file.is_relative_to(root):
+                found[file] = imported
+                unread.append(file)
+    return found
+
+
+def _files_by_names(modules: Sequence[ModuleType], root: Path) -> dict[Path, ModuleType]:
+    found: dict[Path, ModuleType] = {}
     left = list(modules)
     while left:
         module = left.pop(0)
@@ -45,12 +61,6 @@ def modules_by_file(modules: Sequence[ModuleType], folder: str) -> dict[Path, Mo
             for other in _used_by(module)
             if (there := _file_of(other)) is not None and there.is_relative_to(root)
         ]
-    unread = list(found)
-    while unread:
-        for file, imported in _imported_by(unread.pop(0), root):
-            if file not in found and file.is_relative_to(root):
-                found[file] = imported
-                unread.append(file)
     return found
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from workers.models.registry import make_model
 from workers.models.user_model import KerasModel
+from workers.user_code.code_digest import agree
 
 FOLDER = str(Path(__file__).parents[2] / "fakes/tasks")
 
@@ -21,7 +22,7 @@ def test_the_identity_of_a_model_is_that_of_its_file(tmp_path, monkeypatch):
     before = settings.digest(model)
     assert before == settings.digest(model)
     content = Path(tmp_path, "edited_models.py").read_bytes() + model.frozen_sha256().encode()
-    assert before == hashlib.sha256(content).hexdigest()  # as ever, of a single file
+    assert agree(before, hashlib.sha256(content).hexdigest())  # of runs of older versions
     with Path(tmp_path, "edited_models.py").open("a") as file:
         file.write("\n# changed\n")
     with pytest.raises(ValueError, match=r"edited_models\.py has changed since .*; restart Python"):

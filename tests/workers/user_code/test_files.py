@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workers.user_code.code_digest import agree
 from workers.user_code.files import digest_of_files, files_of
 from workers.user_code.modules import import_module
 
@@ -31,7 +32,8 @@ def write(tmp_path, monkeypatch):
 
 
 def names_of(name, folder):
-    return [file.name for file in files_of([import_module(name, folder)], folder)]
+    used, imported = files_of([import_module(name, folder)], folder)
+    return [file.name for file in (*used, *imported)]
 
 
 def test_modules_of_constants_and_of_imports_in_functions_are_followed(write):
@@ -69,15 +71,22 @@ def test_parts_of_packages_are_followed(write):
     ]
 
 
-def test_without_further_files_the_digest_is_that_of_functions_and_modules(write):
+def test_the_first_part_of_the_digest_is_what_older_versions_recorded(write):
     folder = write(
-        uc_loss="import json\nimport uc_helper\nimport numpy as np\n", uc_helper="scale = 1.0\n"
+        uc_loss="import uc_helper\nimport numpy as np\nfrom uc_settings import DELTA\n",
+        uc_helper="scale = 1.0\n",
+        uc_settings="DELTA = 1.0\n",
     )
     module = import_module("uc_loss", folder)
     total = hashlib.sha256()
     for name in ("uc_loss", "uc_helper"):
         total.update(hashlib.sha256(Path(folder, f"{name}.py").read_bytes()).digest())
-    assert digest_of_files([module], folder).digest() == total.digest()
+    now = digest_of_files([module], folder).hexdigest()
+    assert agree(now, total.hexdigest())
+    write(uc_settings="DELTA = 2.0\n")
+    later = digest_of_files([module], folder).hexdigest()
+    assert agree(later, total.hexdigest())
+    assert not agree(later, now)
 
 
 @pytest.mark.parametrize("edited", ["uc_loss", "uc_settings"])
